@@ -1,0 +1,3 @@
+//! The configuration: its language, the flags of the command line, and the checked options they make.
+
+pub mod options;

@@ -1,0 +1,3 @@
+//! The checked configuration of one server.
+
+pub mod auth;

@@ -1,0 +1,11 @@
+//! What we say we are.
+
+/// The reference release whose behaviour this server keeps. Clients switch features on it, so INFO, `/varz` and
+/// `--version` carry it.
+pub const REFERENCE: &str = "2.15.1";
+
+/// Our own release.
+pub const NATRIUM: &str = env!("CARGO_PKG_VERSION");
+
+/// `proto` in INFO: 1 says that INFO may arrive at any time.
+pub const CLIENT_PROTOCOL: i32 = 1;

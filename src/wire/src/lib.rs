@@ -1,0 +1,7 @@
+//! Bytes to operations and back: the client protocol, its JSON documents, message headers and the PROXY protocol.
+//!
+//! Zero-copy and without I/O: a decoded operation borrows the bytes it was read from.
+
+pub mod op;
+
+pub use op::{Op, Publish};
