@@ -2,6 +2,9 @@
 //!
 //! Zero-copy and without I/O: a decoded operation borrows the bytes it was read from.
 
+pub mod decoder;
 pub mod op;
+pub mod quote;
 
+pub use decoder::{DecodeError, Decoded, Limits, decode};
 pub use op::{Op, Publish};

@@ -5,9 +5,16 @@
 pub enum Op<'a> {
     /// `PUB` or `HPUB` with its whole payload.
     Publish(Publish<'a>),
-    Subscribe { subject: &'a [u8], queue: Option<&'a [u8]>, sid: &'a [u8] },
+    Subscribe {
+        subject: &'a [u8],
+        queue: Option<&'a [u8]>,
+        sid: &'a [u8],
+    },
     /// `max` is absent for an immediate end; counted from the subscription's first message otherwise.
-    Unsubscribe { sid: &'a [u8], max: Option<u64> },
+    Unsubscribe {
+        sid: &'a [u8],
+        max: Option<u64>,
+    },
     /// The JSON text after `CONNECT`.
     Connect(&'a [u8]),
     Ping,
