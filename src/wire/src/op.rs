@@ -37,3 +37,41 @@ pub struct Publish<'a> {
     /// Whether it came as `HPUB`. (`HPUB s 0 5` is a message with headers of no bytes.)
     pub has_headers: bool,
 }
+
+impl<'a> Publish<'a> {
+    /// The header block; empty for a message without headers.
+    pub fn header(&self) -> &'a [u8] {
+        &self.payload[..self.header_len]
+    }
+
+    /// What follows the headers.
+    pub fn body(&self) -> &'a [u8] {
+        &self.payload[self.header_len..]
+    }
+
+    /// The same message for a receiver that takes no headers.
+    #[must_use]
+    pub fn without_headers(self) -> Self {
+        Self { header_len: 0, payload: self.body(), has_headers: false, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // go: server/client_test.go TestMsgPartsCapsHdrSlice
+    #[test]
+    fn header_and_body_are_parts_of_their_own() {
+        let payload = b"NATS/1.0\r\nKey1: Val1\r\nKey2: Val2\r\n\r\nhello";
+        let message =
+            Publish { subject: b"s", reply: None, header_len: payload.len() - 5, payload, has_headers: true };
+        let mut header = message.header().to_vec();
+        assert_eq!(header, b"NATS/1.0\r\nKey1: Val1\r\nKey2: Val2\r\n\r\n");
+        assert_eq!(message.body(), b"hello");
+        header.extend_from_slice(b"test");
+        assert_eq!(header, b"NATS/1.0\r\nKey1: Val1\r\nKey2: Val2\r\n\r\ntest");
+        assert_eq!(message.body(), b"hello");
+        assert_eq!(message.without_headers().payload, b"hello");
+    }
+}
