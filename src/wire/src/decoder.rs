@@ -10,7 +10,12 @@ use core::ops::Range;
 use memchr::memchr;
 
 use crate::op::{Op, Publish};
-use crate::quote::{quoted, snippet};
+
+mod error;
+mod plain_publish;
+
+pub use error::DecodeError;
+use plain_publish::PlainPublish;
 
 /// What one connection may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,40 +37,6 @@ pub enum Decoded<'a> {
     /// No whole operation yet. Calling again with fewer than `needed` bytes, counted from the start of this input,
     /// gives the same answer.
     Incomplete { needed: usize },
-}
-
-/// Why a client's bytes cannot be understood. All of these end the connection.
-///
-/// Ranges and offsets count from the start of the input that was given to [`decode`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// No operation has the byte `at` in this place, or a payload is not followed by CR LF.
-    #[error("unknown protocol operation at byte {at}")]
-    UnknownOperation { at: usize },
-    /// Raised as soon as the arguments are too long, line end or not.
-    #[error("a control line with arguments above the maximum of {max} bytes")]
-    ControlLineExceeded { max: usize },
-    /// Raised by the control line, before the payload is there.
-    #[error("a payload of {size} bytes, above the maximum of {max}")]
-    PayloadExceeded { size: usize, max: usize },
-    #[error("HPUB without negotiated headers")]
-    HeadersNotSupported,
-    #[error("PUB takes a subject, an optional reply and a size")]
-    PublishArguments { args: Range<usize> },
-    #[error("PUB with a size that is not a number of 1 to 9 digits")]
-    PublishSize { args: Range<usize> },
-    #[error("HPUB takes a subject, an optional reply, a header size and a total size")]
-    HeaderPublishArguments { args: Range<usize> },
-    #[error("HPUB with a header size that is not a number of 1 to 9 digits")]
-    HeaderSize { args: Range<usize> },
-    #[error("HPUB with a total size that is not a number of 1 to 9 digits")]
-    TotalSize { args: Range<usize> },
-    #[error("HPUB with a header size above its total size")]
-    HeaderSizeAboveTotal { args: Range<usize> },
-    #[error("SUB takes a subject, an optional queue and a sid")]
-    SubscribeArguments { args: Range<usize> },
-    #[error("UNSUB takes a sid and an optional maximum")]
-    UnsubscribeArguments { args: Range<usize> },
 }
 
 /// Decodes the operation at the start of `input`.
@@ -100,71 +71,29 @@ pub fn decode<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, Decod
     }
 }
 
-impl DecodeError {
-    /// The text of the `-ERR` that the client gets before the connection closes; `None` where the reference closes
-    /// without a word.
-    pub fn client_text(&self) -> Option<&'static str> {
-        match self {
-            Self::UnknownOperation { .. } => Some("Unknown Protocol Operation"),
-            Self::ControlLineExceeded { .. } => Some("maximum control line exceeded"),
-            Self::PayloadExceeded { .. } => Some("Maximum Payload Violation"),
-            Self::HeadersNotSupported
-            | Self::PublishArguments { .. }
-            | Self::PublishSize { .. }
-            | Self::HeaderPublishArguments { .. }
-            | Self::HeaderSize { .. }
-            | Self::TotalSize { .. }
-            | Self::HeaderSizeAboveTotal { .. }
-            | Self::SubscribeArguments { .. }
-            | Self::UnsubscribeArguments { .. } => None,
-        }
+/// The hottest operation by far. Nearly every PUB has the shape that client libraries write; what has not, or is wrong,
+/// gets a second and careful look.
+#[inline]
+fn publish<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
+    if let Some(plain) = PlainPublish::read(input, limits.max_control_line)
+        && let Some(size) = size_of(plain.size)
+    {
+        let PlainPublish { subject, reply, size: _, end } = plain;
+        let head = Head { subject, reply, header_len: 0, size, has_headers: false };
+        return with_payload(input, end, head, limits);
     }
-
-    /// What the log says of this error, in the reference's words. `input` is what [`decode`] was given.
-    pub fn log_text(&self, input: &[u8]) -> String {
-        let args = |range: &Range<usize>| quoted(input.get(range.clone()).unwrap_or_default());
-        match self {
-            Self::UnknownOperation { at } => {
-                format!(
-                    "Client parser ERROR, i={at}: proto='{}...'",
-                    snippet(*at, UNKNOWN_SNIPPET_SIZE, input)
-                )
-            }
-            Self::ControlLineExceeded { .. } => "maximum control line exceeded".to_owned(),
-            Self::PayloadExceeded { size, max } => format!("maximum payload exceeded: {size} vs {max}"),
-            Self::HeadersNotSupported => "message headers not supported".to_owned(),
-            Self::PublishArguments { args: range } => format!("processPub Parse Error: {}", args(range)),
-            Self::PublishSize { args: range } => format!("processPub Bad or Missing Size: {}", args(range)),
-            Self::HeaderPublishArguments { args: range } => {
-                format!("processHeaderPub Parse Error: {}", args(range))
-            }
-            Self::HeaderSize { args: range } => {
-                format!("processHeaderPub Bad or Missing Header Size: {}", args(range))
-            }
-            Self::TotalSize { args: range } => {
-                format!("processHeaderPub Bad or Missing Total Size: {}", args(range))
-            }
-            Self::HeaderSizeAboveTotal { args: range } => {
-                format!("processHeaderPub Header Size larger then TotalSize: {}", args(range))
-            }
-            Self::SubscribeArguments { args: range } => format!("processSub Parse Error: {}", args(range)),
-            Self::UnsubscribeArguments { args: range } => {
-                format!("processUnsub Parse Error: {}", args(range))
-            }
-        }
-    }
+    publish_of_any_shape(input, limits)
 }
 
-fn publish<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
-    let line = match line(input, b"PUB", Separator::Required, limits)? {
+fn publish_of_any_shape<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
+    let line = match arguments::<3>(input, b"PUB", is_blank, limits)? {
         Part::Whole(line) => line,
         Part::Missing { needed } => return Ok(Decoded::Incomplete { needed }),
     };
-    let mut args = [&[][..]; 3];
-    let (subject, reply, size) = match split(line.bytes(input), is_blank, &mut args) {
-        Some(2) => (args[0], None, args[1]),
-        Some(3) => (args[0], Some(args[1]), args[2]),
-        Some(_) | None => return Err(DecodeError::PublishArguments { args: line.args }),
+    let (subject, reply, size) = match line.list() {
+        [subject, size] => (*subject, None, *size),
+        [subject, reply, size] => (*subject, Some(*reply), *size),
+        _ => return Err(DecodeError::PublishArguments { args: line.args }),
     };
     let Some(size) = size_of(size) else {
         return Err(DecodeError::PublishSize { args: line.args });
@@ -174,18 +103,17 @@ fn publish<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeEr
 }
 
 fn header_publish<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
-    let line = match line(input, b"HPUB", Separator::Required, limits)? {
+    let line = match arguments::<4>(input, b"HPUB", is_blank, limits)? {
         Part::Whole(line) => line,
         Part::Missing { needed } => return Ok(Decoded::Incomplete { needed }),
     };
     if !limits.headers {
         return Err(DecodeError::HeadersNotSupported);
     }
-    let mut args = [&[][..]; 4];
-    let (subject, reply, header_len, size) = match split(line.bytes(input), is_blank, &mut args) {
-        Some(3) => (args[0], None, args[1], args[2]),
-        Some(4) => (args[0], Some(args[1]), args[2], args[3]),
-        Some(_) | None => return Err(DecodeError::HeaderPublishArguments { args: line.args }),
+    let (subject, reply, header_len, size) = match line.list() {
+        [subject, header_len, size] => (*subject, None, *header_len, *size),
+        [subject, reply, header_len, size] => (*subject, Some(*reply), *header_len, *size),
+        _ => return Err(DecodeError::HeaderPublishArguments { args: line.args }),
     };
     let Some(header_len) = size_of(header_len) else {
         return Err(DecodeError::HeaderSize { args: line.args });
@@ -220,6 +148,7 @@ struct Head<'a> {
     has_headers: bool,
 }
 
+#[inline]
 fn with_payload<'a>(
     input: &'a [u8],
     start: usize,
@@ -245,33 +174,31 @@ fn with_payload<'a>(
 }
 
 fn subscribe<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
-    let line = match line(input, b"SUB", Separator::Required, limits)? {
+    let line = match arguments::<3>(input, b"SUB", is_blank_or_line_end, limits)? {
         Part::Whole(line) => line,
         Part::Missing { needed } => return Ok(Decoded::Incomplete { needed }),
     };
-    let mut args = [&[][..]; 3];
-    let op = match split(line.bytes(input), is_blank_or_line_end, &mut args) {
-        Some(2) => Op::Subscribe { subject: args[0], queue: None, sid: args[1] },
-        Some(3) => Op::Subscribe { subject: args[0], queue: Some(args[1]), sid: args[2] },
-        Some(_) | None => return Err(DecodeError::SubscribeArguments { args: line.args }),
+    let op = match line.list() {
+        [subject, sid] => Op::Subscribe { subject, queue: None, sid },
+        [subject, queue, sid] => Op::Subscribe { subject, queue: Some(queue), sid },
+        _ => return Err(DecodeError::SubscribeArguments { args: line.args }),
     };
     Ok(Decoded::Op { op, consumed: line.end })
 }
 
 fn unsubscribe<'a>(input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, DecodeError> {
-    let line = match line(input, b"UNSUB", Separator::Required, limits)? {
+    let line = match arguments::<2>(input, b"UNSUB", is_blank_or_line_end, limits)? {
         Part::Whole(line) => line,
         Part::Missing { needed } => return Ok(Decoded::Incomplete { needed }),
     };
-    let mut args = [&[][..]; 2];
-    let op = match split(line.bytes(input), is_blank_or_line_end, &mut args) {
-        Some(1) => Op::Unsubscribe { sid: args[0], max: None },
-        Some(2) => {
+    let op = match line.list() {
+        [sid] => Op::Unsubscribe { sid, max: None },
+        [sid, max] => {
             // What is no positive number ends the subscription at once, as in the reference.
-            let max = size_of(args[1]).filter(|max| *max > 0).map(|max| max as u64);
-            Op::Unsubscribe { sid: args[0], max }
+            let max = size_of(max).filter(|max| *max > 0).map(|max| max as u64);
+            Op::Unsubscribe { sid, max }
         }
-        Some(_) | None => return Err(DecodeError::UnsubscribeArguments { args: line.args }),
+        _ => return Err(DecodeError::UnsubscribeArguments { args: line.args }),
     };
     Ok(Decoded::Op { op, consumed: line.end })
 }
@@ -326,6 +253,45 @@ enum Part<T> {
 enum Separator {
     Required,
     Optional,
+}
+
+/// A control line split into at most `N` arguments.
+struct Arguments<'a, const N: usize> {
+    list: [&'a [u8]; N],
+    /// Above `N` when there are more arguments than that.
+    count: usize,
+    args: Range<usize>,
+    /// The byte after the line feed.
+    end: usize,
+}
+
+impl<'a, const N: usize> Arguments<'a, N> {
+    /// The arguments; none when there are too many.
+    fn list(&self) -> &[&'a [u8]] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// Reads a control line of `verb` and splits its arguments at what is `blank`.
+fn arguments<'a, const N: usize>(
+    input: &'a [u8],
+    verb: &'static [u8],
+    blank: fn(u8) -> bool,
+    limits: &Limits,
+) -> Result<Part<Arguments<'a, N>>, DecodeError> {
+    let line = match line(input, verb, Separator::Required, limits)? {
+        Part::Whole(line) => line,
+        Part::Missing { needed } => return Ok(Part::Missing { needed }),
+    };
+    let mut list = [&[][..]; N];
+    let mut count = 0;
+    for arg in line.bytes(input).split(|byte| blank(*byte)).filter(|arg| !arg.is_empty()) {
+        if let Some(place) = list.get_mut(count) {
+            *place = arg;
+        }
+        count += 1;
+    }
+    Ok(Part::Whole(Arguments { list, count, args: line.args, end: line.end }))
 }
 
 /// A complete control line.
@@ -399,20 +365,6 @@ fn has_carriage_return(line: &[u8]) -> bool {
     line.last() == Some(&b'\r') || memchr(b'\r', line).is_some()
 }
 
-/// Splits `line` at runs of blanks into `args`; gives their number, or `None` when there are more than `args` holds.
-fn split<'a, const N: usize>(
-    line: &'a [u8],
-    blank: fn(u8) -> bool,
-    args: &mut [&'a [u8]; N],
-) -> Option<usize> {
-    let mut count = 0;
-    for arg in line.split(|byte| blank(*byte)).filter(|arg| !arg.is_empty()) {
-        *args.get_mut(count)? = arg;
-        count += 1;
-    }
-    Some(count)
-}
-
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -438,5 +390,6 @@ fn size_of(digits: &[u8]) -> Option<usize> {
 
 /// Digits of a size on the wire; the reference takes no more, so that a size never overflows.
 const SIZE_DIGITS_MAX: usize = 9;
-/// Bytes of input shown in the log line of an unknown operation.
-const UNKNOWN_SNIPPET_SIZE: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,7 @@ pub fn no_responders(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], sid: &[u8]
     out.extend_from_slice(LINE_END);
 }
 
+#[inline]
 fn push_head(out: &mut Vec<u8>, message: &Publish<'_>, sid: &[u8]) {
     // A header block of no bytes is none: the reference sends such an HPUB on as MSG.
     let verb: &[u8] = if message.header_len > 0 { b"HMSG " } else { b"MSG " };
@@ -85,6 +86,7 @@ fn push_head(out: &mut Vec<u8>, message: &Publish<'_>, sid: &[u8]) {
     out.extend_from_slice(LINE_END);
 }
 
+#[inline]
 fn push_number(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -157,5 +159,36 @@ mod tests {
     fn an_info_line_ends_in_a_blank() {
         let line = written(|out| info(out, &Info::default()));
         assert!(line.starts_with("INFO {\"server_id\":") && line.ends_with("} \r\n"), "{line}");
+    }
+
+    proptest::proptest! {
+        /// Against the plain way to write the same.
+        #[test]
+        fn a_message_is_what_formatting_gives(
+            subject in "[!-~]{1,40}",
+            sid in "[0-9a-z]{1,20}",
+            reply in proptest::option::of("[!-~]{1,40}"),
+            header in "[a-z]{0,150}",
+            body in "[a-z]{0,1200}",
+        ) {
+            let payload = [header.as_str(), &body].concat();
+            let reply_text = reply.as_ref().map_or(String::new(), |reply| format!("{reply} "));
+            let sent = Publish {
+                subject: subject.as_bytes(),
+                reply: reply.as_deref().map(str::as_bytes),
+                header_len: header.len(),
+                payload: payload.as_bytes(),
+                has_headers: true,
+            };
+            let (size, header_len) = (payload.len(), header.len());
+            let expected = match header_len {
+                0 => format!("MSG {subject} {sid} {reply_text}{size}\r\n{payload}\r\n"),
+                _ => format!("HMSG {subject} {sid} {reply_text}{header_len} {size}\r\n{payload}\r\n"),
+            };
+            proptest::prop_assert_eq!(written(|out| message(out, &sent, sid.as_bytes())), expected);
+            let size = body.len();
+            let expected = format!("MSG {subject} {sid} {reply_text}{size}\r\n{body}\r\n");
+            proptest::prop_assert_eq!(written(|out| message(out, &sent.without_headers(), sid.as_bytes())), expected);
+        }
     }
 }

@@ -50,3 +50,31 @@ fn push_escaped(out: &mut String, char: char) {
 fn push_hex(out: &mut String, kind: char, width: usize, value: u32) {
     write!(out, "\\{kind}{value:0width$x}").expect("a String takes every write");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // go: server/parser_test.go TestProtoSnippet
+    #[test]
+    fn a_snippet_is_cut_as_the_reference_cuts_it() {
+        let sample = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        for start in 0..=54 {
+            let shown = match start {
+                0..=20 => &sample[start..start + 32],
+                21..=50 => &sample[start..51],
+                _ => b"",
+            };
+            assert_eq!(snippet(start, 32, sample), format!("\"{}\"", shown.escape_ascii()), "{start}");
+        }
+        assert_eq!(snippet(usize::MAX, usize::MAX, sample), "\"\"");
+        assert_eq!(snippet(0, 32, b""), "\"\"");
+    }
+
+    #[test]
+    fn what_does_not_print_is_escaped() {
+        assert_eq!(quoted(b"a\"b\\c'\r\n\t\x07\x08\x0b\x0c"), r#""a\"b\\c'\r\n\t\a\b\v\f""#);
+        assert_eq!(quoted(b"\x00\x1f\x7f\xff\xc3("), r#""\x00\x1f\x7f\xff\xc3(""#);
+        assert_eq!(quoted("é日\u{ad}\u{e0001}".as_bytes()), "\"é日\\u00ad\\U000e0001\"");
+    }
+}
