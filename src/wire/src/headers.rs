@@ -130,19 +130,21 @@ fn without_leading_blanks(value: &[u8]) -> &[u8] {
 fn remove_where(block: &mut Vec<u8>, is_removed: impl Fn(&[u8]) -> bool) {
     let mut from = memmem::find(block, LINE_END).map_or(block.len(), |at| at + LINE_END.len());
     let mut kept = from;
-    while let Some(at) = memmem::find(&block[from..], LINE_END) {
-        let end = from + at + LINE_END.len();
-        if !is_removed(&block[from..from + at]) {
+    while from < block.len() {
+        let (stop, end) = match memmem::find(&block[from..], LINE_END) {
+            Some(at) => (from + at, from + at + LINE_END.len()),
+            None => (block.len(), block.len()),
+        };
+        if !is_removed(&block[from..stop]) {
             block.copy_within(from..end, kept);
             kept += end - from;
         }
         from = end;
     }
-    if kept == from {
+    if kept == block.len() {
         return;
     }
-    block.copy_within(from.., kept);
-    block.truncate(block.len() - (from - kept));
+    block.truncate(kept);
     if block.len() <= VERSION_LINE.len() + LINE_END.len() {
         block.clear();
     }
@@ -365,9 +367,9 @@ mod tests {
         assert_eq!(Headers::new(b"NATS/1.0\r\na: 1").value(b"a"), Some(&b"1"[..]));
         assert_eq!(Headers::new(b"").value(b"a"), None);
         assert_eq!(Headers::new(b"a: 1\r\n").value(b"a"), None);
-        let mut open = b"NATS/1.0\r\na: 1".to_vec();
-        remove(&mut open, b"a");
-        assert_eq!(open, b"NATS/1.0\r\na: 1");
+        let mut open = b"NATS/1.0\r\na: 1\r\nb: 2".to_vec();
+        remove(&mut open, b"b");
+        assert_eq!(shown(&open), "NATS/1.0\r\na: 1\r\n");
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub enum Op<'a> {
     Connect(&'a [u8]),
     Ping,
     Pong,
-    /// The text after `INFO`; a client's is accepted and ignored.
+    /// The JSON text after `INFO`. A client's is ignored, but one that [`crate::Info::read`] refuses closes the
+    /// connection.
     Info(&'a [u8]),
     Ok,
     /// The text after `-ERR`, with its quotes.

@@ -41,10 +41,18 @@ fn push_escaped(out: &mut String, char: char) {
         '\x0b' => out.push_str("\\v"),
         '\'' => out.push('\''),
         '\0'..='\x1f' | '\x7f' => push_hex(out, 'x', 2, char.into()),
-        char if char.escape_debug().len() == 1 => out.push(char),
+        char if prints(char) => out.push(char),
         '\0'..='\u{ffff}' => push_hex(out, 'u', 4, char.into()),
         '\u{10000}'.. => push_hex(out, 'U', 8, char.into()),
     }
+}
+
+/// Whether Go shows `char` as it is. It does so with combining marks too, which `str::escape_debug` spares behind another
+/// character only, and `char::escape_debug` never.
+fn prints(char: char) -> bool {
+    let mut text = String::from("a");
+    text.push(char);
+    text.escape_debug().count() == 2
 }
 
 fn push_hex(out: &mut String, kind: char, width: usize, value: u32) {
@@ -73,6 +81,7 @@ mod tests {
 
     #[test]
     fn what_does_not_print_is_escaped() {
+        assert_eq!(quoted("e\u{301}\u{301}\u{a0}\u{85}".as_bytes()), "\"e\u{301}\u{301}\\u00a0\\u0085\"");
         assert_eq!(quoted(b"a\"b\\c'\r\n\t\x07\x08\x0b\x0c"), r#""a\"b\\c'\r\n\t\a\b\v\f""#);
         assert_eq!(quoted(b"\x00\x1f\x7f\xff\xc3("), r#""\x00\x1f\x7f\xff\xc3(""#);
         assert_eq!(quoted("é日\u{ad}\u{e0001}".as_bytes()), "\"é日\\u00ad\\U000e0001\"");
