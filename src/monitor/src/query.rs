@@ -78,11 +78,12 @@ impl Request {
         let Some(path) = params::unescape_path(raw_path) else {
             return Err(Response::text(400, "400 Bad Request"));
         };
-        let clean = clean_path(&path);
-        if clean != path {
+        // An escaped slash or dot is a letter like any other.
+        let clean = clean_path(raw_path);
+        if clean != raw_path {
             return Err(Response::redirect(&clean, raw_query));
         }
-        let Some(page) = base.page(&path) else {
+        let Some(page) = std::str::from_utf8(&path).ok().and_then(|path| base.page(path)) else {
             return Err(Response::not_found());
         };
         parse_page(page, &Params::new(raw_query), stats)

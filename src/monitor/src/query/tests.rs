@@ -61,6 +61,14 @@ fn bad_parameters_are_refused_in_the_references_words() {
             "/connz?cid=99999999999999999999",
             r#"Error decoding uint64 for 'cid': strconv.ParseUint: parsing "99999999999999999999": value out of range"#,
         ),
+        (
+            "/connz?limit=99999999999999999999x",
+            r#"Error decoding int for 'limit': strconv.Atoi: parsing "99999999999999999999x": value out of range"#,
+        ),
+        (
+            "/connz?auth=%FF",
+            r#"Error decoding boolean for 'auth': strconv.ParseBool: parsing "\xff": invalid syntax"#,
+        ),
         ("/connz?state=foo", "Error decoding state for foo"),
         ("/connz?state=xxx&sort=yyy", "Error decoding state for xxx"),
         ("/connz?sort=foo", "invalid sorting option: foo"),
@@ -148,7 +156,18 @@ fn unclean_paths_are_sent_to_the_clean_one() {
     assert_eq!(response.headers, [("Location", "/varz?a=b&c".to_owned())]);
     let body = String::from_utf8(response.body).unwrap();
     assert_eq!(body, "<a href=\"/varz?a=b&amp;c\">Temporary Redirect</a>.\n\n");
-    assert_eq!(parse("/a/../var%7a").unwrap_err().headers, [("Location", "/varz".to_owned())]);
+    let cases = [
+        ("/a/../var%7a", "/var%7a"),
+        ("/a//b%20c?x=%20", "/a/b%20c?x=%20"),
+        ("//%2fvarz", "/%2fvarz"),
+        ("/nope//", "/nope/"),
+        ("//", "/"),
+        ("//a<b>\"c", "/a%3Cb%3E%22c"),
+    ];
+    for (target, location) in cases {
+        assert_eq!(parse(target).expect_err(target).headers, [("Location", location.to_owned())], "{target}");
+    }
+    assert_eq!(parse("/%2e%2e/varz").unwrap_err().status, 404);
     assert_eq!(parse("/var%7a"), Ok(Request::Varz));
     assert_eq!(parse("/%zz").unwrap_err().status, 400);
 }
