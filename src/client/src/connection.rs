@@ -20,6 +20,7 @@ mod subscribing;
 mod tracing;
 
 use tracing::Text;
+pub use tracing::traced_payload;
 
 /// What a client says, understood and checked.
 ///
@@ -343,3 +344,6 @@ impl Connection {
 /// How long a publisher rests when one of its receivers is far behind (the reference: 2 to 5 ms, at most 10 ms a read).
 const CONGESTION_PAUSE: Duration = Duration::from_millis(5);
 const STALE_CONNECTION: &str = "Stale Connection";
+
+#[cfg(test)]
+mod tests;

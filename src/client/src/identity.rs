@@ -100,3 +100,50 @@ impl fmt::Display for LogName {
         write!(f, "{}{}", self.origin, self.suffix)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(address: &str, connection_type: ConnectionType) -> Origin {
+        Origin { id: ConnId(7), address: address.parse().unwrap(), connection_type }
+    }
+
+    fn named(version: &str, lang: &str, name: &str) -> ClientIdentity {
+        ClientIdentity { name: name.into(), lang: lang.into(), version: version.into() }
+    }
+
+    #[test]
+    fn a_log_name_tells_what_is_known() {
+        let client = named("1.2", "go", "n");
+        let cases = [
+            (named("", "", ""), None, ""),
+            (client.clone(), Some("user:joe"), r#" - "v1.2:go:n" - "$G/user:joe""#),
+            (client, None, r#" - "v1.2:go:n""#),
+            (named("", "go", "n"), None, r#" - "go:n""#),
+            (named("", "", "a\"b"), None, r#" - "a\"b""#),
+            (named("", "", ""), Some("token"), r#" - "$G/token""#),
+        ];
+        for (client, user, expected) in cases {
+            let mut name = LogName::new(origin("127.0.0.1:4000", ConnectionType::Standard));
+            assert_eq!(name.to_string(), "127.0.0.1:4000 - cid:7");
+            name.connected(&client, "$G", user);
+            assert_eq!(name.to_string(), format!("127.0.0.1:4000 - cid:7{expected}"));
+        }
+    }
+
+    // go: server/client_test.go TestClientIPv6Address
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert_eq!(origin("[::1]:4000", ConnectionType::Standard).to_string(), "[::1]:4000 - cid:7");
+    }
+
+    #[test]
+    fn the_kind_of_a_connection_shows() {
+        let ids = ConnectionType::ALL.map(|kind| {
+            let text = origin("127.0.0.1:1", kind).to_string();
+            text.rsplit_once(' ').unwrap().1.to_owned()
+        });
+        assert_eq!(ids, ["cid:7", "wid:7", "lid:7", "lid_ws:7", "mid:7", "mid_ws:7", "cid:7"]);
+    }
+}

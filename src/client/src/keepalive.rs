@@ -14,8 +14,8 @@ pub struct Keepalive {
     next: Instant,
     /// When data or a PING last came: a client that speaks need not be asked.
     last_input: Instant,
-    /// When the round trip in progress, or the last one, began.
-    rtt_started: Instant,
+    /// When the last PING went out.
+    pinged: Option<Instant>,
     rtt: Option<Duration>,
 }
 
@@ -31,8 +31,11 @@ pub enum Tick {
 
 /// A round trip older than this is measured again even if the client speaks.
 const RTT_AGE_MAX: Duration = Duration::from_secs(3600);
+/// A clock too coarse for the way must not make a round trip look unknown.
+const RTT_MIN: Duration = Duration::from_nanos(1);
 
 impl Keepalive {
+    /// The first PING is due after one interval, unless CONNECT comes before ([`Self::connected`]).
     pub fn new(interval: Duration, outstanding_max: u32, now: Instant) -> Self {
         Self {
             interval,
@@ -40,7 +43,7 @@ impl Keepalive {
             outstanding: 0,
             next: now + interval,
             last_input: now,
-            rtt_started: now,
+            pinged: None,
             rtt: None,
         }
     }
@@ -51,43 +54,50 @@ impl Keepalive {
         let first = self.interval.min(limits::FIRST_PING_INTERVAL);
         let spread = u64::try_from((first / 5).as_nanos()).unwrap_or(u64::MAX).max(1);
         self.next = now + first + Duration::from_nanos(random % spread);
-        self.rtt = Some(connected_after);
+        self.rtt = Some(connected_after.max(RTT_MIN));
     }
 
+    /// A message, a change of interest or a PING came.
     pub fn input(&mut self, now: Instant) {
         self.last_input = now;
     }
 
+    /// The other side answered.
     pub fn pong(&mut self, now: Instant) {
-        if self.outstanding > 0 {
-            self.rtt = Some(now.saturating_duration_since(self.rtt_started).max(Duration::from_nanos(1)));
+        if self.outstanding > 0
+            && let Some(pinged) = self.pinged
+        {
+            self.rtt = Some(now.saturating_duration_since(pinged).max(RTT_MIN));
         }
         self.outstanding = 0;
     }
 
+    /// What is due at `now`. The next PING is then an interval away.
     pub fn tick(&mut self, now: Instant) -> Tick {
         if now < self.next {
             return Tick::Nothing;
         }
         self.next = now + self.interval;
         let spoke = now.saturating_duration_since(self.last_input) < self.interval;
-        let rtt_is_known =
-            self.rtt.is_some() && now.saturating_duration_since(self.rtt_started) <= RTT_AGE_MAX;
-        if spoke && rtt_is_known {
+        let rtt_is_fresh =
+            self.pinged.is_some_and(|pinged| now.saturating_duration_since(pinged) <= RTT_AGE_MAX);
+        if spoke && rtt_is_fresh {
             return Tick::Nothing;
         }
         if self.outstanding + 1 > self.outstanding_max {
             return Tick::Stale;
         }
         self.outstanding += 1;
-        self.rtt_started = now;
+        self.pinged = Some(now);
         Tick::SendPing
     }
 
+    /// When [`Self::tick`] has something to do.
     pub fn next(&self) -> Instant {
         self.next
     }
 
+    /// The last round trip; before any, how long after the start CONNECT came.
     pub fn rtt(&self) -> Option<Duration> {
         self.rtt
     }
@@ -99,9 +109,14 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
+    fn some_instant() -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+        Instant::now()
+    }
+
     #[test]
     fn silence_is_asked_and_then_given_up() {
-        let start = Instant::now();
+        let start = some_instant();
         let mut keepalive = Keepalive::new(INTERVAL, 2, start);
         assert_eq!(keepalive.tick(start + INTERVAL / 2), Tick::Nothing);
         assert_eq!(keepalive.tick(start + INTERVAL), Tick::SendPing);
@@ -111,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_answer_starts_the_count_again() {
-        let start = Instant::now();
+        let start = some_instant();
         let mut keepalive = Keepalive::new(INTERVAL, 1, start);
         for round in 1..5 {
             assert_eq!(keepalive.tick(start + round * INTERVAL), Tick::SendPing);
@@ -122,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_client_that_speaks_is_asked_only_for_its_round_trip() {
-        let start = Instant::now();
+        let start = some_instant();
         let mut keepalive = Keepalive::new(INTERVAL, 2, start);
         keepalive.input(start + INTERVAL - Duration::from_secs(1));
         assert_eq!(keepalive.tick(start + INTERVAL), Tick::SendPing, "the round trip is not known yet");
@@ -133,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_first_ping_after_connect_comes_early() {
-        let start = Instant::now();
+        let start = some_instant();
         let mut keepalive = Keepalive::new(Duration::from_secs(120), 2, start);
         keepalive.connected(Duration::from_millis(1), 0, start);
         assert_eq!(keepalive.next(), start + limits::FIRST_PING_INTERVAL);

@@ -12,7 +12,7 @@ mod keepalive;
 mod outbox;
 mod settings;
 
-pub use connection::{Connection, Flow, Pause, Stats};
+pub use connection::{Connection, Flow, Pause, Stats, traced_payload};
 pub use farewell::farewell;
 pub use host::{Features, Host, Published, Subscribed};
 pub use identity::{ClientIdentity, LogName, Origin};

@@ -122,7 +122,7 @@ impl Connection {
         }
         if !self.connected {
             self.connected = true;
-            let user = self.presented().label();
+            let user = self.presented().label().or_else(|| Some(format!("user:{}", self.user.as_ref()?)));
             self.log_name.connected(&ClientIdentity::of(&self.options), host.account().0, user.as_deref());
         }
         if !(0..=PROTOCOL_MAX).contains(&self.options.protocol) {

@@ -23,7 +23,9 @@ impl Connection {
         self.note_activity(now);
         self.stats.in_messages += 1;
         self.stats.in_bytes += message.payload.len() as u64;
-        if self.options.pedantic && !grammar::is_valid_literal(message.subject) {
+        // Only HMSG has an empty subject, and it is not held to this.
+        if self.options.pedantic && !message.subject.is_empty() && !grammar::is_valid_literal(message.subject)
+        {
             self.write_error(INVALID_PUBLISH_SUBJECT, host);
         }
         let mut mapped = std::mem::take(&mut self.mapped_subject);

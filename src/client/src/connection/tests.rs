@@ -1,0 +1,10 @@
+//! What a client says, against what its host is asked to do and what the client hears.
+
+use super::*;
+
+pub(crate) mod fixture;
+mod handshake;
+mod operations;
+mod publishing;
+mod splits;
+mod subscribing;
