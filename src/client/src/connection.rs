@@ -8,6 +8,7 @@ use natrium_account::PeerCertificate;
 use natrium_model::CloseReason;
 use natrium_wire::{ConnectOptions, DecodeError, Decoded, Info, Limits, Op, decode, encode};
 
+use crate::farewell::farewell;
 use crate::host::{Host, Published};
 use crate::identity::{ClientIdentity, LogName, Origin};
 use crate::keepalive::{Keepalive, Tick};
@@ -163,7 +164,8 @@ impl Connection {
     /// The reason to close; what the client is told is in its outbox.
     pub fn handle_timeout<H: Host>(&mut self, now: Instant, host: &mut H) -> Result<(), CloseReason> {
         if self.auth_deadline().is_some_and(|deadline| deadline <= now) {
-            return Err(self.refuse_late(host));
+            debug!("{} - Authentication Timeout", self.log_name);
+            return Err(self.bid_farewell(CloseReason::AuthenticationTimeout, host));
         }
         match self.keepalive.tick(now) {
             Tick::Nothing => {}
@@ -173,8 +175,7 @@ impl Connection {
             }
             Tick::Stale => {
                 debug!("{} - Stale Client Connection - Closing", self.log_name);
-                self.write_error(STALE_CONNECTION, host);
-                return Err(CloseReason::StaleConnection);
+                return Err(self.bid_farewell(CloseReason::StaleConnection, host));
             }
         }
         Ok(())
@@ -328,6 +329,14 @@ impl Connection {
         }
     }
 
+    /// Tells the client why it is left, where the reference does.
+    fn bid_farewell<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {
+        if let Some(text) = farewell(reason) {
+            self.write_error(text, host);
+        }
+        reason
+    }
+
     fn write_error<H: Host>(&self, text: &str, host: &mut H) {
         trace!("{} - ->> [-ERR {text}]", self.log_name);
         host.outbox().write(|out| encode::err(out, text));
@@ -343,7 +352,6 @@ impl Connection {
 
 /// How long a publisher rests when one of its receivers is far behind (the reference: 2 to 5 ms, at most 10 ms a read).
 const CONGESTION_PAUSE: Duration = Duration::from_millis(5);
-const STALE_CONNECTION: &str = "Stale Connection";
 
 #[cfg(test)]
 mod tests;

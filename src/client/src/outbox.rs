@@ -184,6 +184,25 @@ mod tests {
         }
     }
 
+    // go: server/client_test.go TestFlushOutboundNoSliceReuseIfPartial
+    #[test]
+    fn a_write_that_took_only_a_part_goes_on_where_it_stopped() {
+        let mut outbox = Outbox::default();
+        let mut written = Vec::new();
+        let mut partial = true;
+        for bytes in [&b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[..], b"------", b"0123456789"] {
+            outbox.write(|buffer| buffer.extend_from_slice(bytes));
+            let mut taken = waiting(&outbox);
+            if std::mem::take(&mut partial) {
+                taken.truncate(15);
+            }
+            outbox.advance(taken.len());
+            written.extend(taken);
+        }
+        assert!(outbox.is_empty());
+        assert_eq!(written, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ------0123456789");
+    }
+
     #[test]
     fn an_outbox_that_is_done_gives_its_buffer_back() {
         let mut outbox = Outbox::default();

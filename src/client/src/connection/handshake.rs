@@ -10,6 +10,7 @@ use natrium_wire::{Info, encode};
 use super::redaction::redacted;
 use super::tracing::Text;
 use super::{Connection, Flow, Pause, Phase};
+use crate::farewell::farewell;
 use crate::host::{Features, Host};
 use crate::identity::ClientIdentity;
 
@@ -126,14 +127,10 @@ impl Connection {
             self.log_name.connected(&ClientIdentity::of(&self.options), host.account().0, user.as_deref());
         }
         if !(0..=PROTOCOL_MAX).contains(&self.options.protocol) {
-            return Err(self.refuse_options(BAD_PROTOCOL, CloseReason::BadClientProtocolVersion, host));
+            return Err(self.refuse_options(CloseReason::BadClientProtocolVersion, host));
         }
         if self.options.no_responders && !self.limits.headers {
-            return Err(self.refuse_options(
-                NO_RESPONDERS_WITHOUT_HEADERS,
-                CloseReason::NoRespondersRequiresHeaders,
-                host,
-            ));
+            return Err(self.refuse_options(CloseReason::NoRespondersRequiresHeaders, host));
         }
         self.acknowledge(host);
         Ok(())
@@ -142,20 +139,12 @@ impl Connection {
     fn refuse_entry<H: Host>(&self, denial: Denial, host: &mut H) -> CloseReason {
         error!("{} - {}", self.log_name, self.presented().refusal_text());
         debug!("{} - Authentication failed: {denial}", self.log_name);
-        self.write_error(AUTHORIZATION_VIOLATION, host);
-        denial.close_reason()
+        self.bid_farewell(denial.close_reason(), host)
     }
 
-    fn refuse_options<H: Host>(&self, text: &str, reason: CloseReason, host: &mut H) -> CloseReason {
-        self.write_error(text, host);
-        error!("{} - {text}", self.log_name);
-        reason
-    }
-
-    pub(super) fn refuse_late<H: Host>(&self, host: &mut H) -> CloseReason {
-        self.write_error(AUTHENTICATION_TIMEOUT, host);
-        debug!("{} - {AUTHENTICATION_TIMEOUT}", self.log_name);
-        CloseReason::AuthenticationTimeout
+    fn refuse_options<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {
+        error!("{} - {}", self.log_name, farewell(reason).unwrap_or_default());
+        self.bid_farewell(reason, host)
     }
 
     /// The INFO that follows the first PONG tells a client that can take it where it has come in.
@@ -212,7 +201,3 @@ impl Connection {
 const PROTOCOL_WITH_INFO: i64 = 1;
 /// The highest `protocol` a client may ask for.
 const PROTOCOL_MAX: i64 = PROTOCOL_WITH_INFO;
-const AUTHORIZATION_VIOLATION: &str = "Authorization Violation";
-const AUTHENTICATION_TIMEOUT: &str = "Authentication Timeout";
-const BAD_PROTOCOL: &str = "invalid client protocol";
-const NO_RESPONDERS_WITHOUT_HEADERS: &str = "no responders requires headers support";
