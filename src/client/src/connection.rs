@@ -46,6 +46,8 @@ pub struct Connection {
     first_pong_sent: bool,
     last_activity: Instant,
     stats: Stats,
+    /// When the log last heard that this client has too many subscriptions.
+    max_subscriptions_logged: Option<Instant>,
     /// Holds the mapped subject of the publish at hand; kept for its allocation.
     mapped_subject: Vec<u8>,
 }
@@ -118,6 +120,7 @@ impl Connection {
             first_pong_sent: false,
             last_activity: now,
             stats: Stats::default(),
+            max_subscriptions_logged: None,
             mapped_subject: Vec::new(),
         };
         debug!("{} - Client connection created", connection.log_name);

@@ -84,7 +84,7 @@ impl Connection {
                 self.enter(&grant, host);
                 self.welcome(host).map_err(Flow::Close)
             }
-            Decision::Denied(denial) => Err(Flow::Close(self.refuse_entry(denial, host))),
+            Decision::Denied(denial) => Err(Flow::Close(self.deny(denial, host))),
             Decision::NeedsPasswordHash(job) => {
                 self.phase = Phase::Authenticating;
                 host.verify_password(job);
@@ -102,11 +102,9 @@ impl Connection {
                 self.connected = true;
                 Ok(())
             }
-            Decision::Denied(denial) => Err(Flow::Close(self.refuse_entry(denial, host))),
+            Decision::Denied(denial) => Err(Flow::Close(self.deny(denial, host))),
             // A client that presents nothing cannot present what has this hash.
-            Decision::NeedsPasswordHash(_) => {
-                Err(Flow::Close(self.refuse_entry(Denial::NoAuthUserHashed, host)))
-            }
+            Decision::NeedsPasswordHash(_) => Err(Flow::Close(self.deny(Denial::NoAuthUserHashed, host))),
         }
     }
 
@@ -119,7 +117,7 @@ impl Connection {
     /// The rest of a CONNECT, once the client is known.
     fn welcome<H: Host>(&mut self, host: &mut H) -> Result<(), CloseReason> {
         if self.options.new_account || !self.options.account.is_empty() {
-            return Err(self.refuse_entry(Denial::NothingPresented, host));
+            return Err(self.refuse_entry(CloseReason::AuthenticationViolation, host));
         }
         if !self.connected {
             self.connected = true;
@@ -136,10 +134,14 @@ impl Connection {
         Ok(())
     }
 
-    fn refuse_entry<H: Host>(&self, denial: Denial, host: &mut H) -> CloseReason {
+    fn deny<H: Host>(&self, denial: Denial, host: &mut H) -> CloseReason {
+        debug!("{} - {denial}", self.log_name);
+        self.refuse_entry(denial.close_reason(), host)
+    }
+
+    fn refuse_entry<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {
         error!("{} - {}", self.log_name, self.presented().refusal_text());
-        debug!("{} - Authentication failed: {denial}", self.log_name);
-        self.bid_farewell(denial.close_reason(), host)
+        self.bid_farewell(reason, host)
     }
 
     fn refuse_options<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {

@@ -1,6 +1,6 @@
 //! SUB and UNSUB.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{error, trace};
 use natrium_account::{SubscribeDecision, Violation};
@@ -37,7 +37,7 @@ impl Connection {
             return self.report(&Violation::SubscribeTokens { filter, sid }, host);
         }
         if self.settings.max_subscriptions.is_some_and(|max| host.subscription_count() >= max) {
-            error!("{} - {MAX_SUBSCRIPTIONS_EXCEEDED}", self.log_name);
+            self.log_max_subscriptions(now);
             return self.write_error(MAX_SUBSCRIPTIONS_EXCEEDED, host);
         }
         match host.subscribe(filter, queue, sid, decision == SubscribeDecision::AllowedInPart) {
@@ -56,6 +56,15 @@ impl Connection {
         host.unsubscribe(sid, max);
     }
 
+    /// A client at its limit often goes on trying; the log hears of it now and then only.
+    fn log_max_subscriptions(&mut self, now: Instant) {
+        let is_due = |logged| now.saturating_duration_since(logged) >= MAX_SUBSCRIPTIONS_LOG_INTERVAL;
+        if self.max_subscriptions_logged.is_none_or(is_due) {
+            self.max_subscriptions_logged = Some(now);
+            error!("{} - {MAX_SUBSCRIPTIONS_EXCEEDED}", self.log_name);
+        }
+    }
+
     /// Tells the client and the log what was not permitted. The connection goes on.
     pub(super) fn report<H: Host>(&self, violation: &Violation<'_>, host: &mut H) {
         self.write_error(&violation.to_string(), host);
@@ -65,5 +74,7 @@ impl Connection {
 
 /// The queue group of the servers themselves.
 const SYSTEM_QUEUE: &[u8] = b"_sys_";
+/// As long as the reference's, which counts it for each account.
+const MAX_SUBSCRIPTIONS_LOG_INTERVAL: Duration = Duration::from_secs(2);
 const MAX_SUBSCRIPTIONS_EXCEEDED: &str = "maximum subscriptions exceeded";
 const INVALID_SUBJECT: &str = "Invalid Subject";

@@ -4,6 +4,7 @@ use super::*;
 
 pub(crate) mod fixture;
 mod handshake;
+mod logging;
 mod operations;
 mod publishing;
 mod splits;

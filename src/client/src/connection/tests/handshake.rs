@@ -216,6 +216,13 @@ fn who_presents_nothing_may_have_a_user() {
 }
 
 #[test]
+fn who_presents_nothing_learns_later_that_it_could_have() {
+    let mut client = guarded(&with_no_auth_user());
+    let answer = client.ask("CONNECT {\"protocol\":1,\"verbose\":false}\r\nPING\r\n");
+    assert!(info(answer.strip_prefix("PONG\r\n").unwrap()).auth_required);
+}
+
+#[test]
 fn a_user_for_everybody_may_not_come_this_way() {
     let elsewhere = |change: fn(&mut natrium_config::options::auth::UserOptions)| {
         let mut auth = with_no_auth_user();
