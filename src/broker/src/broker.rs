@@ -172,6 +172,18 @@ impl Broker {
         take(&mut self.peers[to].messages, empty)
     }
 
+    /// Puts back what a full lane did not take. Nothing may have been staged for `to` since it was taken.
+    pub fn restore_notices(&mut self, to: usize, batch: Batch) {
+        debug_assert!(self.peers[to].notices.is_empty());
+        self.peers[to].notices = batch;
+    }
+
+    /// Puts back what a full lane did not take. Nothing may have been staged for `to` since it was taken.
+    pub fn restore_messages(&mut self, to: usize, batch: Batch) {
+        debug_assert!(self.peers[to].messages.is_empty());
+        self.peers[to].messages = batch;
+    }
+
     /// Bytes of messages that wait for the lane to shard `to`.
     pub fn staged_bytes(&self, to: usize) -> usize {
         self.peers[to].messages.size()

@@ -1,0 +1,66 @@
+//! One executor a shard, each on a thread of its own.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use glommio_ng::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, timer::Timer};
+
+/// Running shards.
+///
+/// A panic in a task ends its thread. A server that lost a shard must not limp on: release builds abort at the panic.
+pub struct Shards(Vec<ExecutorJoinHandle<()>>);
+
+/// Submission entries of each of an executor's rings. One waits per blocked socket and direction; a full ring submits.
+const RING_DEPTH: usize = 1024;
+/// Bytes registered for direct I/O. The network needs none of it, and the default of 10 MiB would be most of the memory of
+/// an idle server.
+const IO_MEMORY_BYTES: usize = 64 * 1024;
+
+impl Shards {
+    /// Starts one shard for each entry of `cpus`, pinned to that CPU; an entry may repeat. `main` makes the future each
+    /// shard runs until it ends.
+    ///
+    /// # Errors
+    /// If a thread or its rings cannot be had.
+    pub fn start<F, Fut>(cpus: &[usize], main: F) -> io::Result<Self>
+    where
+        F: Fn(usize) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        let start = |(shard, cpu): (usize, &usize)| {
+            let main = main.clone();
+            LocalExecutorBuilder::new(Placement::Fixed(*cpu))
+                .name(&format!("shard-{shard}"))
+                .ring_depth(RING_DEPTH)
+                .io_memory(IO_MEMORY_BYTES)
+                .spawn(move || main(shard))
+                .map_err(|error| io::Error::other(error.to_string()))
+        };
+        cpus.iter().enumerate().map(start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Waits until all shards have ended.
+    ///
+    /// # Errors
+    /// If one of them panicked.
+    pub fn join(self) -> io::Result<()> {
+        let ended =
+            |shard: ExecutorJoinHandle<()>| shard.join().map_err(|error| io::Error::other(error.to_string()));
+        self.0.into_iter().map(ended).collect()
+    }
+}
+
+/// Runs `task` on this shard until it ends by itself. (A dropped glommio task is cancelled without a word.)
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    glommio_ng::spawn_local(task).detach();
+}
+
+pub async fn sleep(duration: Duration) {
+    Timer::new(duration).await;
+}
+
+/// Runs `job` on a thread that may block. For rare work.
+pub async fn spawn_blocking<R: Send + 'static>(job: impl FnOnce() -> R + Send + 'static) -> R {
+    glommio_ng::executor().spawn_blocking(job).await
+}

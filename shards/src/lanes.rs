@@ -1,0 +1,225 @@
+//! Lanes: bounded queues between each pair of shards, lock-free, with one wake-up for all that was pushed in a turn.
+//!
+//! A lane carries two kinds of cargo. *Control* says what a shard is interested in; *data* are messages. Whoever takes a
+//! piece of data has taken all control that was pushed before it: data is popped first and handed out after the control
+//! that is there by then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use atomic_waker::AtomicWaker;
+use crossbeam_queue::ArrayQueue;
+
+/// What arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parcel<T> {
+    Control(T),
+    Data(T),
+}
+
+/// One shard's ends of all its lanes.
+pub struct LaneEnds<T> {
+    shard: usize,
+    /// `[from][to]`.
+    lanes: Arc<[Vec<Lane<T>>]>,
+    doors: Arc<[Door]>,
+}
+
+struct Lane<T> {
+    control: ArrayQueue<T>,
+    data: ArrayQueue<T>,
+    /// Empty cargo on its way back, to be filled again.
+    returned: ArrayQueue<T>,
+    /// The sender found a queue full and wants to know of room.
+    sender_waits: AtomicBool,
+}
+
+/// Where a shard is woken.
+#[derive(Default)]
+struct Door {
+    /// Something was pushed since the shard last looked.
+    inbox: AtomicBool,
+    inbox_waker: AtomicWaker,
+    /// A lane that was full has room.
+    room: AtomicBool,
+    room_waker: AtomicWaker,
+}
+
+/// Pieces of control a lane holds; there is at most one piece a turn and the receiver never waits for anybody.
+const CONTROL_CAPACITY: usize = 1024;
+
+/// Joins each pair of `shards`; a lane holds up to `capacity` pieces of data.
+pub fn lanes<T>(shards: usize, capacity: usize) -> Vec<LaneEnds<T>> {
+    let lane = |_| Lane {
+        control: ArrayQueue::new(CONTROL_CAPACITY),
+        data: ArrayQueue::new(capacity),
+        returned: ArrayQueue::new(capacity),
+        sender_waits: AtomicBool::new(false),
+    };
+    let lanes: Arc<[Vec<Lane<T>>]> = (0..shards).map(|_| (0..shards).map(lane).collect()).collect();
+    let doors: Arc<[Door]> = (0..shards).map(|_| Door::default()).collect();
+    (0..shards)
+        .map(|shard| LaneEnds { shard, lanes: Arc::clone(&lanes), doors: Arc::clone(&doors) })
+        .collect()
+}
+
+impl<T> LaneEnds<T> {
+    /// Pushes control for shard `to`, who learns of it at [`Self::wake`].
+    ///
+    /// # Errors
+    /// Gives it back if the lane is full; [`Self::poll_room`] tells when it is not.
+    pub fn push_control(&self, to: usize, cargo: T) -> Result<(), T> {
+        let lane = &self.lanes[self.shard][to];
+        push(&lane.control, &lane.sender_waits, cargo)
+    }
+
+    /// Pushes data for shard `to`, who learns of it at [`Self::wake`].
+    ///
+    /// # Errors
+    /// Gives it back if the lane is full; [`Self::poll_room`] tells when it is not.
+    pub fn push_data(&self, to: usize, cargo: T) -> Result<(), T> {
+        let lane = &self.lanes[self.shard][to];
+        push(&lane.data, &lane.sender_waits, cargo)
+    }
+
+    /// Tells shard `to` of what was pushed. The first call since it last looked wakes it.
+    pub fn wake(&self, to: usize) {
+        let door = &self.doors[to];
+        if !door.inbox.swap(true, Ordering::AcqRel) {
+            door.inbox_waker.wake();
+        }
+    }
+
+    /// Cargo that came back empty from shard `to`.
+    pub fn take_returned(&self, to: usize) -> Option<T> {
+        self.lanes[self.shard][to].returned.pop()
+    }
+
+    /// Gives emptied cargo back to the shard it came from.
+    pub fn give_back(&self, from: usize, cargo: T) {
+        // A full queue means that enough cargo is on its way already.
+        drop(self.lanes[from][self.shard].returned.push(cargo));
+    }
+
+    /// Whether something was pushed since the last [`Self::drain`].
+    #[inline]
+    pub fn inbox_pending(&self) -> bool {
+        self.doors[self.shard].inbox.load(Ordering::Acquire)
+    }
+
+    /// Ready when something was pushed.
+    pub fn poll_inbox(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let door = &self.doors[self.shard];
+        door.inbox_waker.register(cx.waker());
+        if self.inbox_pending() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Hands out everything that arrived: each lane in its order, and control before data that was pushed after it.
+    pub fn drain(&self, mut f: impl FnMut(usize, Parcel<T>)) {
+        self.doors[self.shard].inbox.store(false, Ordering::SeqCst);
+        for from in (0..self.lanes.len()).filter(|from| *from != self.shard) {
+            let lane = &self.lanes[from][self.shard];
+            loop {
+                let data = lane.data.pop();
+                while let Some(control) = lane.control.pop() {
+                    f(from, Parcel::Control(control));
+                }
+                let Some(data) = data else { break };
+                f(from, Parcel::Data(data));
+            }
+            if lane.sender_waits.swap(false, Ordering::AcqRel) {
+                self.doors[from].room.store(true, Ordering::Release);
+                self.doors[from].room_waker.wake();
+            }
+        }
+    }
+
+    /// Ready once a lane that was found full has room again.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let door = &self.doors[self.shard];
+        door.room_waker.register(cx.waker());
+        if door.room.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+fn push<T>(queue: &ArrayQueue<T>, sender_waits: &AtomicBool, cargo: T) -> Result<(), T> {
+    let Err(cargo) = queue.push(cargo) else { return Ok(()) };
+    sender_waits.store(true, Ordering::SeqCst);
+    // The receiver may have emptied the queue just before it could see that we wait.
+    queue.push(cargo).inspect(|()| sender_waits.store(false, Ordering::Release))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost_or_reordered_under_backpressure() {
+        const COUNT: u64 = 200_000;
+        let mut ends = lanes::<u64>(2, 4);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let sending = thread::spawn(move || {
+            for number in 0..COUNT {
+                let mut cargo = number;
+                while let Err(back) = sender.push_data(1, cargo) {
+                    cargo = back;
+                    sender.wake(1);
+                    thread::yield_now();
+                }
+                sender.wake(1);
+            }
+        });
+        let mut next = 0;
+        while next < COUNT {
+            receiver.drain(|from, parcel| {
+                assert_eq!((from, parcel), (0, Parcel::Data(next)));
+                next += 1;
+            });
+        }
+        sending.join().unwrap();
+    }
+
+    #[test]
+    fn control_never_comes_after_data_that_follows_it() {
+        const COUNT: u64 = 100_000;
+        let mut ends = lanes::<u64>(2, 8);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let sending = thread::spawn(move || {
+            for number in 1..=COUNT {
+                while sender.push_control(1, number).is_err() {
+                    thread::yield_now();
+                }
+                while sender.push_data(1, number).is_err() {
+                    thread::yield_now();
+                }
+            }
+        });
+        let (mut control, mut data) = (0, 0);
+        while data < COUNT {
+            receiver.drain(|_, parcel| match parcel {
+                Parcel::Control(number) => control = number,
+                Parcel::Data(number) => {
+                    assert!(control >= number, "data {number} overtook its control, {control} was the last");
+                    data = number;
+                }
+            });
+        }
+        sending.join().unwrap();
+    }
+
+    #[test]
+    fn a_sender_that_found_a_lane_full_learns_of_room() {
+        let mut ends = lanes::<u8>(2, 1);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        sender.push_data(1, 1).unwrap();
+        assert_eq!(sender.push_data(1, 2), Err(2));
+        assert!(sender.poll_room(&mut cx).is_pending());
+        receiver.drain(|_, _| {});
+        assert!(sender.poll_room(&mut cx).is_ready());
+        sender.push_data(1, 2).unwrap();
+    }
+}

@@ -1,0 +1,260 @@
+//! The task of one client: reads, hands what it read to the state machine, and writes what could not leave at once.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use natrium_account::HashJob;
+use natrium_broker::ConnKey;
+use natrium_client::{Connection, Flow, Pause};
+use natrium_model::{CloseReason, ConnId};
+use natrium_shards::{Socket, sleep, spawn, spawn_blocking};
+
+use crate::shard::Shard;
+
+/// One client of a shard: what its task and the shard's own tasks both touch.
+pub(crate) struct Client {
+    pub(crate) key: ConnKey,
+    pub(crate) id: ConnId,
+    pub(crate) socket: RefCell<Socket>,
+    pub(crate) connection: RefCell<Connection>,
+    /// When the shard looks at the connection's timers next.
+    pub(crate) scheduled: Cell<Option<Instant>>,
+    waker: RefCell<Option<Waker>>,
+    /// Since when the kernel takes no more output.
+    blocked: Cell<Option<Instant>>,
+    /// Its input is left alone.
+    resting: Cell<bool>,
+    closing: Cell<Option<CloseReason>>,
+}
+
+/// Input that was read and not understood yet.
+#[derive(Default)]
+struct Unread {
+    bytes: Vec<u8>,
+    /// Fewer bytes than this tell nothing new.
+    needed: usize,
+}
+
+/// Reads in a row before others have their turn.
+const READS_PER_TURN: usize = 8;
+/// Less free space than this in the shard's buffer is not worth a read.
+const READ_BYTES_MIN: usize = 32 * 1024;
+/// How long a publisher rests when one of its receivers on another shard is far behind.
+const CONGESTION_PAUSE: Duration = Duration::from_millis(5);
+
+impl Client {
+    pub(crate) fn new(key: ConnKey, id: ConnId, socket: Socket, connection: Connection) -> Self {
+        Self {
+            key,
+            id,
+            socket: RefCell::new(socket),
+            connection: RefCell::new(connection),
+            scheduled: Cell::new(None),
+            waker: RefCell::new(None),
+            blocked: Cell::new(None),
+            resting: Cell::new(false),
+            closing: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Ends the client; the first reason stands.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        if self.closing.get().is_none() {
+            self.closing.set(Some(reason));
+        }
+        self.wake();
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.get().is_some()
+    }
+
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked.get()
+    }
+
+    /// The kernel took some, and no more as of `now`.
+    pub(crate) fn block(&self, now: Instant) {
+        if self.blocked.replace(Some(now)).is_none() {
+            self.wake();
+        }
+    }
+}
+
+/// Leaves a publisher's input alone for a little while.
+pub(crate) fn rest(client: &Rc<Client>) {
+    rest_for(client, CONGESTION_PAUSE);
+}
+
+fn rest_for(client: &Rc<Client>, duration: Duration) {
+    if client.resting.replace(true) {
+        return;
+    }
+    let client = Rc::clone(client);
+    spawn(async move {
+        sleep(duration).await;
+        client.resting.set(false);
+        client.wake();
+    });
+}
+
+/// Serves `client` until it goes or is closed.
+pub(crate) async fn run(shard: Rc<Shard>, client: Rc<Client>) {
+    let mut unread = Unread::default();
+    let reason = poll_fn(|cx| poll(&shard, &client, &mut unread, cx)).await;
+    shard.remove(&client, reason);
+}
+
+fn poll(
+    shard: &Rc<Shard>,
+    client: &Rc<Client>,
+    unread: &mut Unread,
+    cx: &mut Context<'_>,
+) -> Poll<CloseReason> {
+    remember_waker(client, cx);
+    for _ in 0..READS_PER_TURN {
+        if let Some(reason) = client.closing.get() {
+            return Poll::Ready(reason);
+        }
+        if client.is_blocked() {
+            match shard.poll_write_out(client, cx) {
+                Poll::Ready(Ok(())) => client.blocked.set(None),
+                Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::WriteError),
+                Poll::Pending => {}
+            }
+        }
+        if client.resting.get() || shard.must_wait_for_lanes(client.key) {
+            return Poll::Pending;
+        }
+        match read(shard, client, unread, cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Reads once and handles what came, behind what was left from before.
+///
+/// An idle client holds no buffer: everything is read into the shard's own, and only what is not understood yet is kept. A
+/// large payload gets a buffer of its own, so that it is not moved with each read.
+fn read(
+    shard: &Rc<Shard>,
+    client: &Rc<Client>,
+    unread: &mut Unread,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), CloseReason>> {
+    let mut scratch = shard.scratch.borrow_mut();
+    let kept = unread.bytes.len();
+    // What waited for a pause to end is handled before more is read.
+    let is_complete = kept > 0 && kept >= unread.needed;
+    let own_buffer = unread.needed.max(kept) + READ_BYTES_MIN > scratch.len();
+    let read = if is_complete {
+        0
+    } else {
+        let target = if own_buffer {
+            unread.bytes.resize(unread.needed.max(kept + READ_BYTES_MIN), 0);
+            &mut unread.bytes[kept..]
+        } else {
+            &mut scratch[kept..]
+        };
+        let outcome = client.socket.borrow_mut().poll_read(cx, target);
+        if own_buffer {
+            let read = if let Poll::Ready(Ok(read)) = &outcome { *read } else { 0 };
+            unread.bytes.truncate(kept + read);
+        }
+        match outcome {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseReason::ClientClosed)),
+            Poll::Ready(Ok(read)) => read,
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(CloseReason::ReadError)),
+            Poll::Pending => return Poll::Pending,
+        }
+    };
+    let now = Instant::now();
+    // Whatever made the client send this, its consequences have reached our lanes.
+    if shard.lanes.inbox_pending() {
+        shard.take_in(now);
+    }
+    let (flow, job) = if own_buffer || is_complete {
+        let (consumed, flow, job) = handle(shard, client, &unread.bytes, now);
+        unread.bytes.drain(..consumed);
+        (flow, job)
+    } else {
+        scratch[..kept].copy_from_slice(&unread.bytes);
+        let input = &scratch[..kept + read];
+        let (consumed, flow, job) = handle(shard, client, input, now);
+        unread.bytes.clear();
+        unread.bytes.extend_from_slice(&input[consumed..]);
+        (flow, job)
+    };
+    if unread.bytes.is_empty() {
+        unread.bytes = Vec::new();
+    }
+    drop(scratch);
+    shard.schedule(client);
+    shard.request_flush();
+    unread.needed = 0;
+    match flow {
+        Flow::Read { needed } => unread.needed = needed.max(unread.bytes.len() + 1),
+        Flow::Paused(Pause::Congested(duration)) => rest_for(client, duration),
+        Flow::Paused(Pause::LaneFull) => {
+            shard.wait_for_lanes(client.key);
+            return Poll::Pending;
+        }
+        Flow::Paused(Pause::Authenticating) => {
+            if let Some(job) = job {
+                verify(shard, client, job);
+            }
+        }
+        Flow::Close(reason) => return Poll::Ready(Err(reason)),
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn handle(shard: &Shard, client: &Client, input: &[u8], now: Instant) -> (usize, Flow, Option<HashJob>) {
+    shard.with_host(client.key, |host| {
+        shard.lend_buffer(host.broker, client.key);
+        let (consumed, flow) = client.connection.borrow_mut().handle_input(now, input, host);
+        (consumed, flow, host.job.take())
+    })
+}
+
+/// Lets a thread that may block compare a password; the client's input rests until then.
+fn verify(shard: &Rc<Shard>, client: &Rc<Client>, job: HashJob) {
+    client.resting.set(true);
+    let (shard, client) = (Rc::clone(shard), Rc::clone(client));
+    spawn(async move {
+        let outcome = spawn_blocking(move || job.run()).await;
+        if client.closing.get().is_none() && shard.has(&client) {
+            let now = Instant::now();
+            let answer = shard.with_host(client.key, |host| {
+                client.connection.borrow_mut().authenticated(outcome, now, host)
+            });
+            if let Err(reason) = answer {
+                client.close(reason);
+            }
+            shard.request_flush();
+        }
+        client.resting.set(false);
+        client.wake();
+    });
+}
+
+fn remember_waker(client: &Client, cx: &Context<'_>) {
+    let mut waker = client.waker.borrow_mut();
+    match waker.as_mut() {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}

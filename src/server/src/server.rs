@@ -1,0 +1,240 @@
+//! One life of the server: checks, start, signals, end.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use log::{error, info, warn};
+use natrium_account::{Accounts, AuthError, Authenticator, ConnectionTypes};
+use natrium_client::ClientSettings;
+use natrium_model::{ConnId, limits, version};
+use natrium_shards::{Acceptor, HostError, LaneEnds, Mailbox, MailboxSender, Shards};
+use natrium_wire::Info;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+
+use crate::flags::Options;
+use crate::log_lines;
+use crate::placement::Placement;
+use crate::shard::{self, Letter, Shared};
+
+/// Why the server could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Authorization(#[from] AuthError),
+    #[error("Error listening on port: {host}:{port}, {error:?}: {error}")]
+    Listen { host: String, port: u16, error: io::Error },
+    #[error("could not write pidfile {path:?}: {error}")]
+    PidFile { path: std::path::PathBuf, error: io::Error },
+    #[error("{what}: {error}")]
+    Io { what: &'static str, error: io::Error },
+}
+
+/// Batches a lane holds before its sender waits.
+const LANE_BATCHES: usize = 64;
+/// Accepted connections and other words a shard has not looked at yet.
+const MAILBOX_LETTERS: usize = 4096;
+
+/// Serves clients until a signal ends it.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, ServerError> {
+    let started = Instant::now();
+    let flush = log_lines::start(options).map_err(|error| ServerError::Io { what: "log", error })?;
+    let outcome = serve(options, started);
+    if let Err(error) = &outcome {
+        error!("{error}");
+    }
+    flush.flush();
+    outcome
+}
+
+fn serve(options: &Options, started: Instant) -> Result<ExitCode, ServerError> {
+    let cpus = natrium_shards::allowed_cpus().map_err(|error| ServerError::Io { what: "CPUs", error })?;
+    let shards = options.shards.unwrap_or(cpus.len()).clamp(1, natrium_broker::SHARDS_MAX);
+    natrium_shards::check_host(shards)?;
+    let server_id = nkeys::KeyPair::new_server().public_key();
+    let name = options.server_name.clone().unwrap_or_else(|| server_id.clone());
+    info!("Starting nats-server");
+    info!("  Version:  {} (natrium {})", version::REFERENCE, version::NATRIUM);
+    info!("  Name:     {name}");
+    info!("  Shards:   {shards}");
+    info!("  ID:       {server_id}");
+    let accounts = Accounts::from_options(&options.auth)?;
+    let authenticator = Authenticator::new(&options.auth, &accounts, ConnectionTypes::default())?;
+    if authenticator.has_clear_passwords() {
+        warn!("Plaintext passwords detected, use nkeys or bcrypt");
+    }
+    let mut acceptor = listen(options)?;
+    let settings = settings(options, &server_id, &name, acceptor.address(), &authenticator);
+    let shared = Arc::new(Shared {
+        shards,
+        settings: Arc::new(settings),
+        accounts,
+        authenticator,
+        placement: Placement::new(shards),
+        max_pending: limits::MAX_PENDING,
+        write_deadline: limits::WRITE_DEADLINE,
+    });
+    let seeds: Vec<u64> = (0..shards).map(|_| fresh_seed()).collect();
+    let (senders, mailboxes): (Vec<_>, Vec<_>) =
+        (0..shards).map(|_| natrium_shards::mailbox::<Letter>(MAILBOX_LETTERS)).unzip();
+    let running = start_shards(&shared, &cpus, mailboxes, seeds)?;
+    info!("Listening for client connections on {}", acceptor.address());
+    accept_into(&mut acceptor, Arc::clone(&shared), senders.clone())?;
+    if let Some(path) = &options.pid_file {
+        std::fs::write(path, std::process::id().to_string())
+            .map_err(|error| ServerError::PidFile { path: path.clone(), error })?;
+    }
+    info!("Server is ready");
+    log::debug!("Server was ready {:?} after its start", started.elapsed());
+    let code = await_end();
+    acceptor.close();
+    info!("Initiating Shutdown...");
+    for sender in &senders {
+        let mut letter = Letter::Shutdown;
+        while let Err(back) = sender.send(letter) {
+            letter = back;
+            std::thread::yield_now();
+        }
+    }
+    running.join().map_err(|error| ServerError::Io { what: "shards", error })?;
+    if let Some(path) = &options.pid_file {
+        // Whoever removed it already did what is wanted.
+        let _ = std::fs::remove_file(path);
+    }
+    info!("Server Exiting..");
+    Ok(code)
+}
+
+fn listen(options: &Options) -> Result<Acceptor, ServerError> {
+    let failed = |error| ServerError::Listen { host: options.host.clone(), port: options.port, error };
+    let address = (options.host.as_str(), options.port).to_socket_addrs().map_err(failed)?.next();
+    let address = address.ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+    Acceptor::bind(address).map_err(failed)
+}
+
+fn settings(
+    options: &Options,
+    server_id: &str,
+    name: &str,
+    address: SocketAddr,
+    authenticator: &Authenticator,
+) -> ClientSettings {
+    let info = Info {
+        server_id: server_id.to_owned(),
+        server_name: name.to_owned(),
+        version: version::REFERENCE.to_owned(),
+        proto: version::CLIENT_PROTOCOL,
+        git_commit: "natrium".to_owned(),
+        go: concat!("natrium/", env!("CARGO_PKG_VERSION")).to_owned(),
+        host: options.host.clone(),
+        port: i32::from(address.port()),
+        headers: true,
+        auth_required: authenticator.auth_required(),
+        max_payload: i32::try_from(limits::MAX_PAYLOAD).unwrap_or(i32::MAX),
+        ..Info::default()
+    };
+    ClientSettings {
+        info,
+        max_control_line: limits::MAX_CONTROL_LINE,
+        max_payload: limits::MAX_PAYLOAD,
+        max_subscriptions: None,
+        max_subscription_tokens: None,
+        ping_interval: limits::PING_INTERVAL,
+        ping_max: limits::PING_MAX,
+        auth_timeout: options.auth.timeout.unwrap_or(limits::AUTH_TIMEOUT),
+        auth_required: authenticator.auth_required(),
+        no_auth_user: options.auth.no_auth_user.is_some(),
+        headers: true,
+        proxy_protocol: false,
+        traced_payload_max: None,
+        trace_headers_only: false,
+    }
+}
+
+/// One shard for each; with more shards than CPUs they share.
+fn start_shards(
+    shared: &Arc<Shared>,
+    cpus: &[usize],
+    mailboxes: Vec<Mailbox<Letter>>,
+    seeds: Vec<u64>,
+) -> Result<Shards, ServerError> {
+    type Seat = (LaneEnds<natrium_broker::Batch>, Mailbox<Letter>, u64);
+    let lanes = natrium_shards::lanes(shared.shards, LANE_BATCHES);
+    let seats: Vec<Seat> = lanes.into_iter().zip(mailboxes).zip(seeds).map(|((a, b), c)| (a, b, c)).collect();
+    // Each shard takes its seat once, on its own thread.
+    let seats: Arc<[std::sync::Mutex<Option<Seat>>]> =
+        seats.into_iter().map(|seat| std::sync::Mutex::new(Some(seat))).collect();
+    let cpus: Vec<usize> = (0..shared.shards).map(|shard| cpus[shard % cpus.len()]).collect();
+    let shared = Arc::clone(shared);
+    Shards::start(&cpus, move |index| {
+        let seat = seats[index].lock().ok().and_then(|mut seat| seat.take());
+        let shared = Arc::clone(&shared);
+        async move {
+            let (lanes, mailbox, seed) = seat.expect("a shard starts once");
+            shard::run(index, shared, lanes, mailbox, seed).await;
+        }
+    })
+    .map_err(|error| ServerError::Io { what: "shards", error })
+}
+
+fn accept_into(
+    acceptor: &mut Acceptor,
+    shared: Arc<Shared>,
+    senders: Vec<MailboxSender<Letter>>,
+) -> Result<(), ServerError> {
+    let last_id = AtomicU64::new(0);
+    let accepted = move |socket: socket2::Socket, address: SocketAddr| {
+        let id = ConnId(last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        if shared.placement.total() >= limits::MAX_CONNECTIONS {
+            error!("{address} - cid:{id} - maximum connections exceeded");
+            // The client is told if its socket takes it at once; it is closed either way.
+            let _ = socket.send(b"-ERR 'maximum connections exceeded'\r\n");
+            return;
+        }
+        let shard = shared.placement.enter();
+        // A full box drops the connection: the client sees it closed and tries again.
+        if senders[shard].send(Letter::Accepted { socket, address, id }).is_err() {
+            shared.placement.leave(shard);
+            error!("{address} - cid:{id} - shard {shard} is too busy to take a connection");
+        }
+    };
+    let failed =
+        |error: io::Error, rest| error!("Temporary Client Accept Error ({error}), sleeping {rest:?}");
+    acceptor.start(accepted, failed).map_err(|error| ServerError::Io { what: "accept", error })
+}
+
+/// Waits for the signal that ends the server; says what the exit code is.
+fn await_end() -> ExitCode {
+    let Ok(mut signals) =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
+    else {
+        error!("signals cannot be received");
+        return ExitCode::FAILURE;
+    };
+    for signal in signals.forever() {
+        match signal {
+            SIGINT | SIGTERM => {
+                let name = if signal == SIGINT { "interrupt" } else { "terminated" };
+                info!("Trapped {name:?} signal");
+                // As the reference has it: an interrupt is a wish, a termination a failure of whoever ran us.
+                return if signal == SIGINT { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            }
+            SIGHUP => warn!("reload is not supported yet: the configuration stays as it is"),
+            SIGUSR1 => warn!("there is no log file to open again"),
+            SIGUSR2 => warn!("lame duck mode is not supported yet"),
+            _ => {}
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// From the operating system's randomness, which `RandomState` is seeded with.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
