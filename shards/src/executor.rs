@@ -47,7 +47,7 @@ impl Shards {
     pub fn join(self) -> io::Result<()> {
         let ended =
             |shard: ExecutorJoinHandle<()>| shard.join().map_err(|error| io::Error::other(error.to_string()));
-        self.0.into_iter().map(ended).collect()
+        self.0.into_iter().try_for_each(ended)
     }
 }
 

@@ -125,11 +125,8 @@ pub(crate) async fn run(
     spawn(retry_full_lanes(Rc::clone(&shard)));
     spawn(watch_deadlines(Rc::clone(&shard)));
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(17));
-    loop {
-        match mailbox.receive().await {
-            Letter::Accepted { socket, address, id } => shard.accept(socket, address, id, &mut random),
-            Letter::Shutdown => break,
-        }
+    while let Letter::Accepted { socket, address, id } = mailbox.receive().await {
+        shard.accept(socket, address, id, &mut random);
     }
     shard.close_all().await;
 }
