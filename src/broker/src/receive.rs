@@ -12,6 +12,7 @@ use crate::deliver::Delivery;
 impl Broker {
     /// Delivers the messages that shard `from` sent for this shard's subscriptions.
     pub fn receive_messages(&mut self, from: usize, batch: &Batch, now: Instant) {
+        let mut told = None;
         for (frame, shared) in batch.frames() {
             self.ensure_account(frame.account);
             let mut delivery = Delivery {
@@ -32,7 +33,8 @@ impl Broker {
                 self.serve_remote_queue(frame.account, publisher, name, frame.hops, &mut delivery);
             }
             self.remove_expired();
-            if delivery.congested && frame.hops == 0 {
+            if delivery.congested && frame.hops == 0 && told != Some(frame.publisher) {
+                told = Some(frame.publisher);
                 self.peers[from].notices.push_notice(&Notice::Congested { publisher: frame.publisher });
             }
         }

@@ -42,8 +42,9 @@ struct Unread {
 const READS_PER_TURN: usize = 8;
 /// Less free space than this in the shard's buffer is not worth a read.
 const READ_BYTES_MIN: usize = 32 * 1024;
-/// How long a publisher rests when one of its receivers on another shard is far behind.
-const CONGESTION_PAUSE: Duration = Duration::from_millis(5);
+/// How long a publisher rests when one of its receivers is behind: time for the kernel to take a good part of the backlog.
+/// A receiver that takes nothing is closed once its backlog reaches `max_pending`.
+const CONGESTION_PAUSE: Duration = Duration::from_micros(500);
 
 impl Client {
     pub(crate) fn new(key: ConnKey, id: ConnId, socket: Socket, connection: Connection) -> Self {
@@ -92,16 +93,12 @@ impl Client {
 
 /// Leaves a publisher's input alone for a little while.
 pub(crate) fn rest(client: &Rc<Client>) {
-    rest_for(client, CONGESTION_PAUSE);
-}
-
-fn rest_for(client: &Rc<Client>, duration: Duration) {
     if client.resting.replace(true) {
         return;
     }
     let client = Rc::clone(client);
     spawn(async move {
-        sleep(duration).await;
+        sleep(CONGESTION_PAUSE).await;
         client.resting.set(false);
         client.wake();
     });
@@ -207,7 +204,7 @@ fn read(
     unread.needed = 0;
     match flow {
         Flow::Read { needed } => unread.needed = needed.max(unread.bytes.len() + 1),
-        Flow::Paused(Pause::Congested(duration)) => rest_for(client, duration),
+        Flow::Paused(Pause::Congested(_)) => rest(client),
         Flow::Paused(Pause::LaneFull) => {
             shard.wait_for_lanes(client.key);
             return Poll::Pending;
