@@ -36,8 +36,9 @@ impl Segment {
 }
 
 /// A gathered buffer that outgrows this is queued and a new one is begun, so that a connection that cannot keep up does
-/// not make one buffer double, and be copied, again and again.
-const GATHERED_BYTES_MAX: usize = 512 * 1024;
+/// not make one buffer double, and be copied, again and again. Small enough that allocators keep such buffers at hand
+/// instead of asking the kernel for each.
+const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
 impl Outbox {
     /// Appends what `write` adds to the buffer it is given.
@@ -47,7 +48,8 @@ impl Outbox {
         write(&mut self.tail);
         self.pending += self.tail.len() - before;
         if self.tail.len() >= GATHERED_BYTES_MAX {
-            self.queue.push_back(Segment::Gathered(std::mem::take(&mut self.tail)));
+            let next = Vec::with_capacity(GATHERED_BYTES_MAX + GATHERED_BYTES_MAX / 8);
+            self.queue.push_back(Segment::Gathered(std::mem::replace(&mut self.tail, next)));
         }
     }
 

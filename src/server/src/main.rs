@@ -13,9 +13,6 @@ use std::process::ExitCode;
 
 use flags::Command;
 
-/// See docs/decisions/0003-allocator.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
