@@ -13,7 +13,6 @@ use std::process::ExitCode;
 
 use flags::Command;
 
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match flags::parse(&arguments) {
