@@ -24,9 +24,11 @@ impl Timestamp {
     /// Calendar fields in UTC.
     pub fn civil(self) -> Civil {
         let seconds = self.0.div_euclid(NANOS_A_SECOND);
-        let nanosecond = u32::try_from(self.0.rem_euclid(NANOS_A_SECOND)).expect("a remainder of 10^9 fits in u32");
+        let nanosecond =
+            u32::try_from(self.0.rem_euclid(NANOS_A_SECOND)).expect("a remainder of 10^9 fits in u32");
         let (year, month, day) = date_of(seconds.div_euclid(SECONDS_A_DAY));
-        let second_of_day = u32::try_from(seconds.rem_euclid(SECONDS_A_DAY)).expect("a remainder of 86,400 fits in u32");
+        let second_of_day =
+            u32::try_from(seconds.rem_euclid(SECONDS_A_DAY)).expect("a remainder of 86,400 fits in u32");
         Civil {
             year,
             month,

@@ -135,6 +135,7 @@ fn settings(
         port: i32::from(address.port()),
         headers: true,
         auth_required: authenticator.auth_required(),
+        api_lvl: version::JETSTREAM_API_LEVEL,
         max_payload: i32::try_from(limits::MAX_PAYLOAD).unwrap_or(i32::MAX),
         ..Info::default()
     };
