@@ -1,5 +1,7 @@
 //! What shards promise a client, on the real binary with 1, 2 and 4 of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
