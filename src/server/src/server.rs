@@ -91,16 +91,10 @@ fn serve(options: &Options, started: Instant) -> Result<ExitCode, ServerError> {
     }
     info!("Server is ready");
     log::debug!("Server was ready {:?} after its start", started.elapsed());
-    let code = await_end();
+    let code = await_end(&shared, &mut acceptor, &senders);
     acceptor.close();
     info!("Initiating Shutdown...");
-    for sender in &senders {
-        let mut letter = Letter::Shutdown;
-        while let Err(back) = sender.send(letter) {
-            letter = back;
-            std::thread::yield_now();
-        }
-    }
+    tell_all(&senders, || Letter::Shutdown);
     running.join().map_err(|error| ServerError::Io { what: "shards", error })?;
     if let Some(path) = &options.pid_file {
         // Whoever removed it already did what is wanted.
@@ -209,30 +203,63 @@ fn accept_into(
     acceptor.start(accepted, failed).map_err(|error| ServerError::Io { what: "accept", error })
 }
 
-/// Waits for the signal that ends the server; says what the exit code is.
-fn await_end() -> ExitCode {
+/// Hands every shard a letter, waiting for room where there is none.
+fn tell_all(senders: &[MailboxSender<Letter>], letter: impl Fn() -> Letter) {
+    for sender in senders {
+        let mut letter = letter();
+        while let Err(back) = sender.send(letter) {
+            letter = back;
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Waits for the signal that ends the server, or for the end of lame duck mode; says what the exit code is.
+fn await_end(shared: &Shared, acceptor: &mut Acceptor, senders: &[MailboxSender<Letter>]) -> ExitCode {
     let Ok(mut signals) =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
     else {
         error!("signals cannot be received");
         return ExitCode::FAILURE;
     };
-    for signal in signals.forever() {
-        match signal {
-            SIGINT | SIGTERM => {
-                let name = if signal == SIGINT { "interrupt" } else { "terminated" };
-                info!("Trapped {name:?} signal");
-                // As the reference has it: an interrupt is a wish, a termination a failure of whoever ran us.
-                return if signal == SIGINT { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let mut lame_duck_since: Option<Instant> = None;
+    loop {
+        let caught: Vec<i32> = match lame_duck_since {
+            None => signals.wait().collect(),
+            Some(since) => {
+                if since.elapsed() >= limits::LAME_DUCK_GRACE_PERIOD && shared.placement.total() == 0 {
+                    return ExitCode::SUCCESS;
+                }
+                std::thread::sleep(LAME_DUCK_POLL);
+                signals.pending().collect()
             }
-            SIGHUP => warn!("reload is not supported yet: the configuration stays as it is"),
-            SIGUSR1 => warn!("there is no log file to open again"),
-            SIGUSR2 => warn!("lame duck mode is not supported yet"),
-            _ => {}
+        };
+        for signal in caught {
+            match signal {
+                // As the reference has it: an interrupt is a wish, a termination a failure of whoever ran us.
+                SIGINT => {
+                    info!("Trapped \"interrupt\" signal");
+                    return ExitCode::SUCCESS;
+                }
+                SIGTERM => {
+                    info!("Trapped \"terminated\" signal");
+                    return ExitCode::FAILURE;
+                }
+                SIGUSR2 if lame_duck_since.is_none() => {
+                    info!("Entering lame duck mode, stop accepting new clients");
+                    acceptor.close();
+                    tell_all(senders, || Letter::LameDuck);
+                    lame_duck_since = Some(Instant::now());
+                }
+                SIGHUP => warn!("reload is not supported yet: the configuration stays as it is"),
+                SIGUSR1 => warn!("there is no log file to open again"),
+                _ => {}
+            }
         }
     }
-    ExitCode::SUCCESS
 }
+
+const LAME_DUCK_POLL: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// From the operating system's randomness, which `RandomState` is seeded with.
 fn fresh_seed() -> u64 {

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use natrium_account::{Accounts, Authenticator, ConnectionType, Nonce};
 use natrium_broker::{Batch, Broker, ConnKey};
 use natrium_client::{ClientSettings, Connection, Origin};
-use natrium_model::{CloseReason, ConnId};
+use natrium_model::{CloseReason, ConnId, limits};
 use natrium_shards::{LaneEnds, Mailbox, Socket, sleep, spawn};
+use natrium_wire::Info;
 use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -37,7 +38,13 @@ pub(crate) struct Shared {
 
 /// A word to a shard from outside.
 pub(crate) enum Letter {
-    Accepted { socket: socket2::Socket, address: SocketAddr, id: ConnId },
+    Accepted {
+        socket: socket2::Socket,
+        address: SocketAddr,
+        id: ConnId,
+    },
+    /// Tell clients to go elsewhere, and send them away one after the other.
+    LameDuck,
     Shutdown,
 }
 
@@ -70,6 +77,8 @@ struct Signal {
 
 /// Bytes all clients read into. Larger reads spare system calls; beyond this the gain is gone.
 const SCRATCH_BYTES: usize = 128 * 1024;
+/// The longest rest between two clients that lame duck mode closes.
+const LAME_DUCK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How late a deadline may be noticed.
 const TICK: Duration = Duration::from_millis(200);
 /// Output buffers kept for the next busy client, and the size above which one is not kept.
@@ -125,8 +134,12 @@ pub(crate) async fn run(
     spawn(retry_full_lanes(Rc::clone(&shard)));
     spawn(watch_deadlines(Rc::clone(&shard)));
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(17));
-    while let Letter::Accepted { socket, address, id } = mailbox.receive().await {
-        shard.accept(socket, address, id, &mut random);
+    loop {
+        match mailbox.receive().await {
+            Letter::Accepted { socket, address, id } => shard.accept(socket, address, id, &mut random),
+            Letter::LameDuck => spawn(send_clients_away(Rc::clone(&shard))),
+            Letter::Shutdown => break,
+        }
     }
     shard.close_all().await;
 }
@@ -163,7 +176,30 @@ async fn watch_deadlines(shard: Rc<Shard>) {
     }
 }
 
+/// Lame duck mode: clients learn that the server goes, and those that stay are closed one by one after a grace period, so
+/// that they do not all turn to the same other server at once.
+async fn send_clients_away(shard: Rc<Shard>) {
+    shard.announce_lame_duck();
+    sleep(limits::LAME_DUCK_GRACE_PERIOD).await;
+    let staying: Vec<Rc<Client>> = shard.clients.borrow().iter().flatten().cloned().collect();
+    let span = limits::LAME_DUCK_DURATION - limits::LAME_DUCK_GRACE_PERIOD;
+    let count = u32::try_from(staying.len()).unwrap_or(u32::MAX).max(1);
+    let pause = (span / count).min(LAME_DUCK_PAUSE_MAX);
+    for client in staying {
+        client.close(CloseReason::ServerShutdown);
+        sleep(pause).await;
+    }
+}
+
 impl Shard {
+    fn announce_lame_duck(&self) {
+        let info = Info { ldm: true, ..self.shared.settings.info.clone() };
+        for client in self.clients.borrow().iter().flatten() {
+            self.with_host(client.key, |host| client.connection.borrow().push_info(&info, host));
+        }
+        self.request_flush();
+    }
+
     fn accept(
         self: &Rc<Self>,
         socket: socket2::Socket,

@@ -245,3 +245,21 @@ fn a_termination_closes_every_client() {
     assert!(server.process.wait().unwrap().code().is_some());
     assert!(clients.iter_mut().all(|client| client.line().is_empty()));
 }
+
+#[test]
+fn a_lame_duck_says_so_and_takes_nobody_new() {
+    let server = Server::start(2);
+    let mut clients = server.connect_many(6);
+    for client in &mut clients {
+        client.send("CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+        assert_eq!(client.line(), "PONG\r\n");
+    }
+    let pid = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-USR2", &pid]).status().unwrap().success());
+    for client in &mut clients {
+        let info = client.line();
+        assert!(info.starts_with("INFO {") && info.contains("\"ldm\":true"), "{info}");
+        client.flush();
+    }
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err());
+}
