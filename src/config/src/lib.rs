@@ -1,3 +1,3 @@
-//! The configuration: its language, the flags of the command line, and the checked options they make.
+//! What a server is told: the configuration language, the flags, and the options both end in.
 
 pub mod options;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::mappings::MappingOptions;
+
 /// The top-level `authorization` block, `accounts`, and `no_auth_user`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuthOptions {
@@ -33,6 +35,18 @@ pub struct AccountOptions {
     pub name: String,
     pub users: Vec<UserOptions>,
     pub default_permissions: Option<PermissionOptions>,
+    pub mappings: Vec<MappingOptions>,
+    pub limits: AccountLimitOptions,
+}
+
+/// `limits` of an account; `None`: no limit of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountLimitOptions {
+    pub max_connections: Option<usize>,
+    /// Of one client.
+    pub max_subscriptions: Option<usize>,
+    /// Bytes.
+    pub max_payload: Option<usize>,
 }
 
 /// How a user proves who it is.

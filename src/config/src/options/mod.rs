@@ -1,3 +1,12 @@
-//! The checked configuration of one server.
+//! What a server can be told, after checking: each value in its type and with its default.
 
 pub mod auth;
+pub mod client;
+pub mod logging;
+pub mod mappings;
+pub mod monitoring;
+pub mod tls;
+
+mod server;
+
+pub use server::Options;
