@@ -1,3 +1,4 @@
 //! What a server is told: the configuration language, the flags, and the options both end in.
 
+pub mod language;
 pub mod options;

@@ -1,0 +1,366 @@
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Files and variables of a test.
+#[derive(Default)]
+struct Desk {
+    files: HashMap<&'static str, &'static str>,
+    variables: HashMap<&'static str, &'static str>,
+}
+
+impl Surroundings for Desk {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let text = path.to_str().and_then(|path| self.files.get(path));
+        text.map(|text| (*text).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| (*value).to_owned())
+    }
+}
+
+fn read_with(text: &str, desk: &Desk) -> Result<Map, String> {
+    parse(text, Path::new("test.conf"), desk).map_err(|error| error.to_string())
+}
+
+fn read(text: &str) -> Map {
+    read_with(text, &Desk::default()).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+fn refused(text: &str) -> String {
+    match read_with(text, &Desk::default()) {
+        Ok(map) => panic!("{text:?} gave {map:?}"),
+        Err(error) => error,
+    }
+}
+
+/// The map in a form that is easily compared.
+fn shown(map: &Map) -> String {
+    let entries: Vec<_> =
+        map.iter().map(|(key, entry)| format!("{key}={}", shown_data(&entry.value.data))).collect();
+    entries.join(" ")
+}
+
+fn shown_data(data: &Data) -> String {
+    match data {
+        Data::Bool(value) => value.to_string(),
+        Data::Integer(value) => value.to_string(),
+        Data::Float(value) => format!("{value:?}"),
+        Data::String(value) => format!("{value:?}"),
+        Data::DateTime(value) => format!("@{value}"),
+        Data::Array(values) => {
+            let values: Vec<_> = values.iter().map(|value| shown_data(&value.data)).collect();
+            format!("[{}]", values.join(" "))
+        }
+        Data::Map(map) => format!("{{{}}}", shown(map)),
+    }
+}
+
+#[track_caller]
+fn assert_reads(text: &str, expected: &str) {
+    assert_eq!(shown(&read(text)), expected, "{text}");
+}
+
+// go: conf/parse_test.go TestSimpleTopLevel
+// go: conf/parse_test.go TestBools
+#[test]
+fn words_numbers_and_booleans() {
+    assert_reads("foo='1'; bar=2.2; baz=true; boo=22", r#"foo="1" bar=2.2 baz=true boo=22"#);
+    for yes in ["true", "TRUE", "yes", "Yes", "on", "oN"] {
+        assert_reads(&format!("foo={yes}"), "foo=true");
+        assert_reads(&format!("foo: {yes}"), "foo=true");
+        assert_reads(&format!("foo {yes}"), "foo=true");
+    }
+    for no in ["false", "no", "off", "OFF"] {
+        assert_reads(&format!("foo={no}"), "foo=false");
+    }
+    assert_reads("a = 'true'", r#"a="true""#);
+    assert_reads("a = truely", r#"a="truely""#);
+}
+
+// go: conf/parse_test.go TestConvenientNumbers
+#[test]
+fn units_are_powers_of_1000_or_1024() {
+    assert_reads(
+        "k = 8k\nkb = 4kb\nki = 3ki\nkib = 4ki\nm = 1m\nmb = 2MB\ng = 2g\ngb = 22GB\n",
+        "k=8000 kb=4096 ki=3072 kib=4096 m=1000000 mb=2097152 g=2000000000 gb=23622320128",
+    );
+    assert_reads("tb = 22TB\npb = 22PB", "tb=24189255811072 pb=24769797950537728");
+    assert_reads("a = -4k; b = -1; c = -1.5", "a=-4000 b=-1 c=-1.5");
+    assert_reads("a = 10s; b = 2m; c = 5kilo", r#"a="10s" b=2000000 c="5kilo""#);
+    assert!(refused("a = 9223372036854775808").contains("out of range"));
+    assert!(refused("a = 10e").contains("out of range"));
+}
+
+// go: conf/lex_test.go TestIPAddressValues
+#[test]
+fn addresses_and_dates_are_told_from_numbers() {
+    assert_reads("listen: 127.0.0.1:4222", r#"listen="127.0.0.1:4222""#);
+    assert_reads("a = 10.0.0.1", r#"a="10.0.0.1""#);
+    assert_reads("a = 2016-05-04T18:53:41Z", "a=@2016-05-04T18:53:41Z");
+    for wrong in
+        ["2016-05-04T18:53:41", "2016-13-04T18:53:41Z", "2015-02-29T00:00:00Z", "16-05-04", "2016-05-04 1"]
+    {
+        assert!(refused(&format!("a = {wrong}")).contains("expected a date"), "{wrong}");
+    }
+    for wrong in ["1.", "-1.", ".5", "-.5", "-x"] {
+        refused(&format!("a = {wrong}"));
+    }
+}
+
+// go: conf/parse_test.go TestSample1
+// go: conf/lex_test.go TestNestedMaps
+#[test]
+fn maps_end_their_values_in_four_ways() {
+    let expected = r#"foo={host={ip="127.0.0.1" port=4242} servers=["a.com" "b.com" "c.com"]}"#;
+    assert_reads(
+        "foo  {\n  host {\n    ip   = '127.0.0.1'\n    port = 4242\n  }\n  servers = [ \"a.com\", \"b.com\", \"c.com\"]\n}",
+        expected,
+    );
+    assert_reads("foo{x}: 1", "foo{x}=1");
+    assert_reads("foo = {host: {ip='127.0.0.1'; port: 4242,}, servers=[a.com, b.com\nc.com]}", expected);
+    assert_reads(
+        r#"{"foo":{"host":{"ip":"127.0.0.1","port":4242},"servers":["a.com","b.com","c.com"]}}"#,
+        expected,
+    );
+    assert_reads("a = 1, b = 2; c = 3 }", "a=1 b=2 c=3");
+    assert_reads("a = 1\n}\n", "a=1");
+}
+
+// go: conf/lex_test.go TestArrays
+// go: conf/lex_test.go TestMultilineArrays
+#[test]
+fn arrays_hold_anything() {
+    assert_reads("foo = [1, 2, 3, 'bar']", r#"foo=[1 2 3 "bar"]"#);
+    assert_reads(
+        "foo = [\n # top level\n 1, // One\n 2\n 3 # Three\n 'bar', \"bar\"\n]",
+        r#"foo=[1 2 3 "bar" "bar"]"#,
+    );
+    assert_reads("foo = [[1k, 2], {a: [ ]}, 1.5]", "foo=[[1000 2] {a=[]} 1.5]");
+    assert!(refused("a = [,]").contains("1:6: expected a value, found ','"));
+    assert!(refused("a = [1 2]").contains("expected ',' or ']'"));
+    assert!(refused("a = [1,").contains("end of file in an array"));
+}
+
+// go: conf/lex_test.go TestTopValuesWithComments
+// go: conf/lex_test.go TestTrailingComments
+// go: conf/lex_test.go TestSimpleMapWithComments
+#[test]
+fn comments_end_with_their_line() {
+    for text in ["foo = 123 // x", "foo=123 # y\n", "# a\n// b\nfoo 123", "foo = 123; # c", "foo = 123//c"] {
+        // Without a space the comment's signs belong to the word.
+        if text.ends_with("//c") {
+            assert_reads(text, r#"foo="123//c""#);
+        } else {
+            assert_reads(text, "foo=123");
+        }
+    }
+    assert_reads("m = { # here\n a: 1 # there\n // and\n b: 2 }", "m={a=1 b=2}");
+    assert_reads("url = nats://a:b@c#d", r#"url="nats://a:b@c#d""#);
+}
+
+// go: conf/lex_test.go TestEscapedString
+// go: conf/lex_test.go TestCompoundStringES
+// go: conf/lex_test.go TestNonQuotedStrings
+// go: conf/lex_test.go TestBinaryString
+#[test]
+fn strings_and_their_escapes() {
+    assert_reads(r#"a = "x\ty\n\r\"\\\x41" "#, r#"a="x\ty\n\r\"\\A""#);
+    assert_reads(r"a = 'x\ty'", r#"a="x\\ty""#);
+    assert_reads(r"a = e\tf\x22 ", r#"a="e\tf\"""#);
+    assert_reads("a = \"two\nlines\"", r#"a="two\nlines""#);
+    assert_reads("a = \"\u{e9}\\xc3\\xa9\"", "a=\"\u{e9}\u{e9}\"");
+    for wrong in [r#"a = "\q""#, r#"a = "\xg1""#, r#"a = "\x4"#, r#"a = "\xff""#, r#"a = ""#, r"a = '"] {
+        assert!(refused(wrong).starts_with("test.conf:1:5: "), "{wrong}");
+    }
+}
+
+#[test]
+fn a_block_ends_with_a_lone_parenthesis() {
+    assert_reads("a (\nkey (1)\n  )x\n)\nb 2", "a=\"\\nkey (1)\\n  )x\\n\" b=2");
+    assert!(refused("a (\nnever").contains("end of file in a block"));
+}
+
+// go: conf/parse_test.go TestSimpleVariable
+// go: conf/parse_test.go TestNestedVariable
+// go: conf/parse_test.go TestMissingVariable
+// go: conf/parse_test.go TestBcryptVariable
+#[test]
+fn variables_are_looked_for_from_the_inside_out() {
+    assert_reads("index = 22\nfoo = $index", "index=22 foo=22");
+    assert_reads(
+        "index = 22\nnest { index = 33; foo = $index }\nbar = $index",
+        "index=22 nest={index=33 foo=33} bar=22",
+    );
+    assert_eq!(refused("foo=$index"), "test.conf:1:5: variable reference for 'index' can not be found");
+    assert_reads("password: $2a$11$ooo", r#"password="$2a$11$ooo""#);
+    assert_reads("a = '$b'", r#"a="$b""#);
+    let map = read("index = {a: 1}\nfoo = [$index]");
+    let used: Vec<_> = map.iter().map(|(key, entry)| (key, entry.is_variable)).collect();
+    assert_eq!(used, [("index", true), ("foo", false)]);
+}
+
+// go: conf/parse_test.go TestEnvVariable
+// go: conf/parse_test.go TestEnvVariableString
+// go: conf/parse_test.go TestEnvVariableStringStartingWithNumber
+// go: conf/parse_test.go TestEnvVariableStringStartingWithNumberAndSizeUnit
+// go: conf/parse_test.go TestEnvVariableStringStartingWithNumberUsingQuotes
+#[test]
+fn the_environment_speaks_the_same_language() {
+    let variables = [
+        ("NUMBER", "22"),
+        ("WORD", "xyz"),
+        ("SIZE", "3kb"),
+        ("MIXED", "3xyz"),
+        ("QUOTED", "'3xyz'"),
+        ("LIST", "[1, 'a']"),
+        ("MAP", "{a: 1}"),
+        ("EMPTY", ""),
+        ("OTHER", "$NUMBER"),
+        ("CYCLE", "$CYCLE2"),
+        ("CYCLE2", "$CYCLE"),
+        ("WRONG", "[1"),
+        ("TWO", "a b"),
+    ];
+    let desk = Desk { variables: variables.into(), ..Desk::default() };
+    let value = |name: &str| read_with(&format!("a = ${name}"), &desk).map(|map| shown(&map));
+    assert_eq!(value("NUMBER").unwrap(), "a=22");
+    assert_eq!(value("WORD").unwrap(), r#"a="xyz""#);
+    assert_eq!(value("SIZE").unwrap(), "a=3072");
+    assert_eq!(value("MIXED").unwrap(), r#"a="3xyz""#);
+    assert_eq!(value("QUOTED").unwrap(), r#"a="3xyz""#);
+    assert_eq!(value("LIST").unwrap(), r#"a=[1 "a"]"#);
+    assert_eq!(value("MAP").unwrap(), "a={a=1}");
+    assert_eq!(value("EMPTY").unwrap(), r#"a="""#);
+    assert_eq!(value("OTHER").unwrap(), "a=22");
+    assert!(value("CYCLE").unwrap_err().contains("variable reference cycle for 'CYCLE'"));
+    assert!(value("WRONG").unwrap_err().contains("$WRONG:1:3: unexpected end of file in an array"));
+    assert!(value("TWO").unwrap_err().contains("after the value"));
+}
+
+// go: conf/parse_test.go TestIncludes
+// go: conf/parse_test.go TestIncludeVariablesWithChecks
+// go: conf/lex_test.go TestInclude
+// go: conf/lex_test.go TestMapInclude
+#[test]
+fn files_are_included_where_they_are_named() {
+    let files = [
+        ("top.conf", "listen: 1\ninclude 'sub/auth.conf' # users\nmap { include \"sub/deep.conf\"; z: 1 }"),
+        ("sub/auth.conf", "auth { include ./more.conf }"),
+        ("sub/./more.conf", "user: u"),
+        ("sub/deep.conf", "x = 1\ny = $x"),
+        ("self.conf", "include self.conf"),
+        ("broken.conf", "a = 1\ninclude sub/broken.conf"),
+        ("sub/broken.conf", "\n\n b = {"),
+    ];
+    let desk = Desk { files: files.into(), ..Desk::default() };
+    let file = |name: &str| parse_file(Path::new(name), &desk).map_err(|error| error.to_string());
+    assert_eq!(shown(&file("top.conf").unwrap()), r#"listen=1 auth={user="u"} map={x=1 y=1 z=1}"#);
+    assert_eq!(file("self.conf").unwrap_err(), "self.conf:1:9: \"self.conf\" includes itself");
+    assert_eq!(file("broken.conf").unwrap_err(), "sub/broken.conf:3:7: unexpected end of file in a map");
+    assert!(file("none.conf").unwrap_err().contains("cannot read \"none.conf\""));
+    let missing = read_with("a = 1\n  include gone.conf", &desk).unwrap_err();
+    assert!(missing.starts_with("test.conf:2:11: cannot read"), "{missing}");
+    assert_reads("included = 2", "included=2");
+}
+
+#[test]
+fn what_is_there_twice_has_its_last_value() {
+    assert_reads("a = 1\nb = 2\na = 3", "a=3 b=2");
+}
+
+#[test]
+fn values_stand_where_their_keys_stand() {
+    let map = read("a = 1\n  bb {\n    c = [1,\n 2] }");
+    let at = |value: &Value| (value.at.line, value.at.column);
+    assert_eq!(at(map.get("a").unwrap()), (1, 1));
+    let nested = map.get("bb").unwrap();
+    assert_eq!(at(nested), (2, 3));
+    let Data::Map(inner) = &nested.data else { panic!("{nested:?}") };
+    let list = inner.get("c").unwrap();
+    assert_eq!(at(list), (3, 5));
+    let Data::Array(values) = &list.data else { panic!("{list:?}") };
+    assert_eq!(at(&values[1]), (4, 2));
+}
+
+// go: conf/parse_test.go TestParserNoInfiniteLoop
+// go: conf/parse_test.go TestParseWithNoValuesAreInvalid
+#[test]
+fn what_is_no_configuration_is_refused() {
+    for text in [
+        "aaaaaaaaaaaaaaaaaaaaaaa",
+        "a:",
+        "a: \n1",
+        "a:,",
+        "{a}",
+        "a {b}",
+        "m { a: 1",
+        "m { a: 1 b: 2 }",
+        "a = 1 b = 2",
+        "= 1",
+        "m { : 1 }",
+        "m { ] }",
+        "A@@Føøøø?˛ø:{øøøø˙˙",
+        "include 9/82/2..",
+        "include",
+        "include \n",
+        "include 'x",
+        "'a",
+        "}a = 1",
+    ] {
+        let error = refused(text);
+        assert!(error.starts_with("test.conf:"), "{text:?}: {error}");
+    }
+    let deep = format!("a = {}", "[".repeat(100_000));
+    assert!(refused(&deep).contains("more than 64"));
+}
+
+/// The digests the reference (2.15.1) shows for these files.
+#[test]
+fn the_digest_is_the_references() {
+    let cases = include_str!("testdata/digests.txt");
+    let mut seen = 0;
+    for case in cases.split("----\n").filter(|case| !case.trim().is_empty()) {
+        let (expected, text) = case.split_once('\n').unwrap();
+        assert_eq!(digest(&read(text)), expected, "{text}");
+        seen += 1;
+    }
+    assert!(seen >= 4);
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_parser(text in "[\\x00-\\x7f\u{e9}]{0,60}") {
+        let _ = read_with(&text, &Desk::default());
+    }
+
+    #[test]
+    fn nothing_made_of_its_signs_breaks_the_parser(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "a", "{", "}", "[", "]", "(", ")\n", "\n", " ", "=", ":", ",", ";", "#", "//", "\"", "'", "$a", "1",
+                "1k", "1.5", "-", "\\", "include ", "2016-05-04T18:53:41Z", "true", "\\x4",
+            ]),
+            0..40,
+        )
+    ) {
+        let _ = read_with(&parts.concat(), &Desk::default());
+    }
+
+    /// Whatever is written in the language's own form is read back as it was.
+    #[test]
+    fn strings_come_back_as_they_were(text in "\\PC{0,40}") {
+        let quoted: String = text.chars().flat_map(|c| match c {
+            '"' => vec!['\\', '"'],
+            '\\' => vec!['\\', '\\'],
+            c => vec![c],
+        }).collect();
+        let map = read(&format!("a = \"{quoted}\""));
+        prop_assert_eq!(&map.get("a").unwrap().data, &Data::String(text));
+    }
+}
