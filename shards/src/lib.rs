@@ -14,4 +14,4 @@ pub use executor::{Shards, sleep, spawn, spawn_blocking};
 pub use host::{HostError, allowed_cpus, check_host};
 pub use lanes::{LaneEnds, Parcel, lanes};
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
-pub use socket::Socket;
+pub use socket::{Socket, TLS_HANDSHAKE, TlsFacts};
