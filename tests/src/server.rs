@@ -81,6 +81,11 @@ impl Launch {
         Self { binary, config: String::new(), flags: Vec::new() }
     }
 
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// A configuration file where there is something to configure, else flags alone.
     fn arguments(&self, folder: &Path) -> std::io::Result<Vec<String>> {
         let mut arguments = if self.config.is_empty() {

@@ -333,7 +333,7 @@ impl Connection {
     }
 
     /// Tells the client why it is left, where the reference does.
-    fn bid_farewell<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {
+    pub fn bid_farewell<H: Host>(&self, reason: CloseReason, host: &mut H) -> CloseReason {
         if let Some(text) = farewell(reason) {
             self.write_error(text, host);
         }

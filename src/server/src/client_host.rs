@@ -23,7 +23,8 @@ pub(crate) struct ClientHost<'a> {
 
 impl Host for ClientHost<'_> {
     fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Published {
-        if self.broker.publish(self.key, message, now).congested {
+        let routed = self.broker.publish(self.key, message, now);
+        if routed.congested && self.shard.shared.rules.publisher_rest {
             Published::Congested
         } else {
             Published::Done

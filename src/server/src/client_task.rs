@@ -12,6 +12,7 @@ use natrium_client::{Connection, Flow, Pause};
 use natrium_model::{CloseReason, ConnId};
 use natrium_shards::{Socket, sleep, spawn, spawn_blocking};
 
+use crate::client_greeting;
 use crate::shard::Shard;
 
 /// One client of a shard: what its task and the shard's own tasks both touch.
@@ -32,10 +33,10 @@ pub(crate) struct Client {
 
 /// Input that was read and not understood yet.
 #[derive(Default)]
-struct Unread {
-    bytes: Vec<u8>,
+pub(crate) struct Unread {
+    pub(crate) bytes: Vec<u8>,
     /// Fewer bytes than this tell nothing new.
-    needed: usize,
+    pub(crate) needed: usize,
 }
 
 /// Reads in a row before others have their turn.
@@ -65,6 +66,11 @@ impl Client {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    /// Why it is to end, if it is.
+    pub(crate) fn closing(&self) -> Option<CloseReason> {
+        self.closing.get()
     }
 
     /// Ends the client; the first reason stands.
@@ -104,10 +110,13 @@ pub(crate) fn rest(client: &Rc<Client>) {
     });
 }
 
-/// Serves `client` until it goes or is closed.
-pub(crate) async fn run(shard: Rc<Shard>, client: Rc<Client>) {
+/// Serves `client` until it goes or is closed; one that is `refused` hears why.
+pub(crate) async fn run(shard: Rc<Shard>, client: Rc<Client>, refused: Option<CloseReason>) {
     let mut unread = Unread::default();
-    let reason = poll_fn(|cx| poll(&shard, &client, &mut unread, cx)).await;
+    let reason = match client_greeting::greet(&shard, &client, &mut unread, refused).await {
+        Ok(()) => poll_fn(|cx| poll(&shard, &client, &mut unread, cx)).await,
+        Err(reason) => reason,
+    };
     shard.remove(&client, reason);
 }
 
@@ -248,7 +257,7 @@ fn verify(shard: &Rc<Shard>, client: &Rc<Client>, job: HashJob) {
     });
 }
 
-fn remember_waker(client: &Client, cx: &Context<'_>) {
+pub(crate) fn remember_waker(client: &Client, cx: &Context<'_>) {
     let mut waker = client.waker.borrow_mut();
     match waker.as_mut() {
         Some(waker) => waker.clone_from(cx.waker()),

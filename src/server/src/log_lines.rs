@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use natrium_config::options::logging::LoggingOptions;
 use natrium_model::Timestamp;
-
-use crate::flags::Options;
 
 struct Lines {
     sender: Sender<Line>,
@@ -32,14 +31,14 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// If the thread cannot be had.
-pub(crate) fn start(options: &Options) -> std::io::Result<Flush> {
+pub(crate) fn start(options: &LoggingOptions) -> std::io::Result<Flush> {
     let (sender, receiver) = bounded(QUEUE_LINES);
     thread::Builder::new()
         .name("log".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || write_lines(&receiver))?;
     let flush = Flush(sender.clone());
-    let lines = Lines { sender, with_time: options.logtime, dropped: AtomicU64::new(0) };
+    let lines = Lines { sender, with_time: options.time, dropped: AtomicU64::new(0) };
     if log::set_boxed_logger(Box::new(lines)).is_ok() {
         log::set_max_level(match (options.trace, options.debug) {
             (true, _) => LevelFilter::Trace,

@@ -1,30 +1,33 @@
 //! The server `natrium`: start-up, signals, and the wiring of everything to shards.
 
+mod client_greeting;
 mod client_host;
 mod client_task;
-mod flags;
 mod lane_traffic;
 mod log_lines;
 mod placement;
 mod server;
 mod shard;
+mod usage;
 
+use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
 
-use flags::Command;
+use natrium_config::flags::{self, Command, Invocation};
+use natrium_config::language::System;
+use natrium_config::options::Options;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match flags::parse(&arguments) {
-        Ok(Command::Run(options)) => match server::run(&options) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("natrium: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Command::Run(invocation)) => run(&invocation),
         Ok(Command::Help) => {
-            println!("{}", flags::USAGE);
+            println!("{}", usage::USAGE);
+            ExitCode::SUCCESS
+        }
+        Ok(Command::TlsHelp) => {
+            println!("{}", usage::TLS);
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
@@ -32,9 +35,45 @@ fn main() -> ExitCode {
             println!("natrium: v{}", natrium_model::version::NATRIUM);
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&error),
     }
+}
+
+fn run(invocation: &Invocation) -> ExitCode {
+    if invocation.signal.is_some() {
+        return failure(&"flag --signal is not supported yet");
+    }
+    let loaded = match invocation.load(&System) {
+        Ok(loaded) => loaded,
+        Err(error) => return failure(&error),
+    };
+    for warning in &loaded.warnings {
+        eprintln!("natrium: {warning}");
+    }
+    let options = loaded.options;
+    match (&invocation.config, invocation.check_only) {
+        (Some(path), true) => check(path, &options, loaded.warnings.is_empty()),
+        (config, _) => match server::run(&options, config.as_deref()) {
+            Ok(code) => code,
+            Err(error) => failure(&error),
+        },
+    }
+}
+
+/// `-t`: as the reference, a warning is a failure here.
+fn check(path: &Path, options: &Options, without_warnings: bool) -> ExitCode {
+    if let Err(error) = server::check(options) {
+        return failure(&error);
+    }
+    if !without_warnings {
+        return ExitCode::FAILURE;
+    }
+    let digest = options.digest.as_deref().unwrap_or_default();
+    eprintln!("natrium: configuration file {} is valid ({digest})", path.display());
+    ExitCode::SUCCESS
+}
+
+fn failure(error: &dyn Display) -> ExitCode {
+    eprintln!("natrium: {error}");
+    ExitCode::FAILURE
 }

@@ -14,8 +14,11 @@ use std::time::{Duration, Instant};
 use natrium_account::{Accounts, Authenticator, ConnectionType, Nonce};
 use natrium_broker::{Batch, Broker, ConnKey};
 use natrium_client::{ClientSettings, Connection, Origin};
-use natrium_model::{CloseReason, ConnId, limits};
+use natrium_config::options::Options;
+use natrium_config::options::client::WriteTimeout;
+use natrium_model::{CloseReason, ConnId};
 use natrium_shards::{LaneEnds, Mailbox, Socket, sleep, spawn};
+use natrium_subject::MatchCaching;
 use natrium_wire::Info;
 use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -32,8 +35,35 @@ pub(crate) struct Shared {
     pub(crate) accounts: Accounts,
     pub(crate) authenticator: Authenticator,
     pub(crate) placement: Placement,
+    pub(crate) rules: Rules,
+}
+
+/// The part of the configuration that shards act on.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// Bytes that may wait for one client.
     pub(crate) max_pending: usize,
     pub(crate) write_deadline: Duration,
+    pub(crate) write_timeout: WriteTimeout,
+    /// Publishers rest when a receiver is behind.
+    pub(crate) publisher_rest: bool,
+    pub(crate) lame_duck_duration: Duration,
+    pub(crate) lame_duck_grace_period: Duration,
+    caching: MatchCaching,
+}
+
+impl Rules {
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            max_pending: options.client.max_pending,
+            write_deadline: options.client.write_deadline,
+            write_timeout: options.client.write_timeout,
+            publisher_rest: options.publisher_rest,
+            lame_duck_duration: options.lame_duck_duration,
+            lame_duck_grace_period: options.lame_duck_grace_period,
+            caching: if options.match_cache { MatchCaching::On } else { MatchCaching::Off },
+        }
+    }
 }
 
 /// A word to a shard from outside.
@@ -42,6 +72,8 @@ pub(crate) enum Letter {
         socket: socket2::Socket,
         address: SocketAddr,
         id: ConnId,
+        /// Why it is told to go at once, if it is.
+        refused: Option<CloseReason>,
     },
     /// Tell clients to go elsewhere, and send them away one after the other.
     LameDuck,
@@ -66,6 +98,13 @@ pub(crate) struct Shard {
     deadlines: RefCell<BinaryHeap<Reverse<(Instant, usize, u64)>>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     shutdown: Cell<bool>,
+}
+
+/// A connection that was accepted.
+struct Arrival {
+    address: SocketAddr,
+    id: ConnId,
+    refused: Option<CloseReason>,
 }
 
 /// Wakes a task of this shard; wakes in between count once.
@@ -113,8 +152,8 @@ pub(crate) async fn run(
     mailbox: Mailbox<Letter>,
     seed: u64,
 ) {
-    let caching = natrium_subject::MatchCaching::On;
-    let broker = Broker::new(index, shared.shards, shared.max_pending, caching, seed);
+    let rules = &shared.rules;
+    let broker = Broker::new(index, shared.shards, rules.max_pending, rules.caching, seed);
     let shard = Rc::new(Shard {
         index,
         shared,
@@ -136,7 +175,9 @@ pub(crate) async fn run(
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(17));
     loop {
         match mailbox.receive().await {
-            Letter::Accepted { socket, address, id } => shard.accept(socket, address, id, &mut random),
+            Letter::Accepted { socket, address, id, refused } => {
+                shard.accept(socket, Arrival { address, id, refused }, &mut random);
+            }
             Letter::LameDuck => spawn(send_clients_away(Rc::clone(&shard))),
             Letter::Shutdown => break,
         }
@@ -180,9 +221,10 @@ async fn watch_deadlines(shard: Rc<Shard>) {
 /// that they do not all turn to the same other server at once.
 async fn send_clients_away(shard: Rc<Shard>) {
     shard.announce_lame_duck();
-    sleep(limits::LAME_DUCK_GRACE_PERIOD).await;
+    let rules = &shard.shared.rules;
+    sleep(rules.lame_duck_grace_period).await;
     let staying: Vec<Rc<Client>> = shard.clients.borrow().iter().flatten().cloned().collect();
-    let span = limits::LAME_DUCK_DURATION - limits::LAME_DUCK_GRACE_PERIOD;
+    let span = rules.lame_duck_duration.saturating_sub(rules.lame_duck_grace_period);
     let count = u32::try_from(staying.len()).unwrap_or(u32::MAX).max(1);
     let pause = (span / count).min(LAME_DUCK_PAUSE_MAX);
     for client in staying {
@@ -203,8 +245,7 @@ impl Shard {
     fn accept(
         self: &Rc<Self>,
         socket: socket2::Socket,
-        address: SocketAddr,
-        id: ConnId,
+        Arrival { address, id, refused }: Arrival,
         random: &mut Xoshiro256PlusPlus,
     ) {
         let socket = match Socket::new(socket) {
@@ -226,9 +267,8 @@ impl Shard {
         }
         clients[key.index()] = Some(Rc::clone(&client));
         drop(clients);
-        self.with_host(key, |host| client.connection.borrow().greet(host));
         self.schedule(&client);
-        spawn(client_task::run(Rc::clone(self), client));
+        spawn(client_task::run(Rc::clone(self), client, refused));
         self.flush.raise();
     }
 
@@ -245,6 +285,9 @@ impl Shard {
         lane_traffic::drain(&mut broker, &self.lanes, now);
         broker.take_congested(&mut congested);
         drop(broker);
+        if !self.shared.rules.publisher_rest {
+            congested.clear();
+        }
         for client in congested.into_iter().filter_map(|key| self.client(key)) {
             client_task::rest(&client);
         }
@@ -332,7 +375,7 @@ impl Shard {
                 }
             }
         }
-        if conn.has_overflowed() || conn.outbox.pending() > self.shared.max_pending {
+        if conn.has_overflowed() || conn.outbox.pending() > self.shared.rules.max_pending {
             client.close(CloseReason::SlowConsumerPendingBytes);
         }
         if let Some(buffer) = conn.outbox.reclaim() {
@@ -412,10 +455,16 @@ impl Shard {
         let blocked_too_long = |client: &&Rc<Client>| {
             client
                 .blocked_since()
-                .is_some_and(|since| now.saturating_duration_since(since) >= self.shared.write_deadline)
+                .is_some_and(|since| now.saturating_duration_since(since) >= self.shared.rules.write_deadline)
         };
-        for client in self.clients.borrow().iter().flatten().filter(blocked_too_long) {
-            client.close(CloseReason::SlowConsumerWriteDeadline);
+        match self.shared.rules.write_timeout {
+            // Its backlog alone decides.
+            WriteTimeout::Retry => {}
+            WriteTimeout::Default | WriteTimeout::Close => {
+                for client in self.clients.borrow().iter().flatten().filter(blocked_too_long) {
+                    client.close(CloseReason::SlowConsumerWriteDeadline);
+                }
+            }
         }
         self.request_flush();
     }

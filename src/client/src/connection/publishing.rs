@@ -84,7 +84,7 @@ fn check<'a, H: Host>(message: &Publish<'a>, now: Instant, host: &mut H) -> Resu
 fn is_reserved_reply(reply: &[u8]) -> bool {
     match reply.first() {
         Some(b'_') => reply.starts_with(SERVICE_REPLIES) || is_below(reply, GATEWAY_REPLIES),
-        Some(b'$') => is_below(reply, ACKNOWLEDGEMENTS),
+        Some(b'$') => is_below(reply, ACKNOWLEDGEMENTS) || is_below(reply, OLD_GATEWAY_REPLIES),
         Some(_) | None => false,
     }
 }
@@ -95,6 +95,8 @@ fn is_below(subject: &[u8], prefix: &[u8]) -> bool {
 }
 
 const GATEWAY_REPLIES: &[u8] = b"_GR_.";
+/// What servers before 2.2 wrote; still kept from clients.
+const OLD_GATEWAY_REPLIES: &[u8] = b"$GR.";
 const SERVICE_REPLIES: &[u8] = b"_R_.";
 const ACKNOWLEDGEMENTS: &[u8] = b"$JS.ACK.";
 const RAFT_GROUPS: &[u8] = b"$NRG.";

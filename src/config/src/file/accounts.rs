@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::language::{Data, Map, Value};
-use crate::options::auth::{AccountLimitOptions, AccountOptions, AuthOptions};
+use crate::options::auth::{AccountOptions, AuthOptions};
 
 use super::authorization::{self, Names};
 use super::mappings;
 use super::not_yet::Block;
 use super::permissions;
-use super::report::{Report, set};
+use super::report::Report;
 
 /// The account of everybody who is in no other.
 const RESERVED: &str = "$G";
@@ -58,25 +58,11 @@ fn account(name: &str, map: &Map, names: &mut Names, report: &mut Report) -> Acc
             "users" => account.users = authorization::account_users(key, value, names, report),
             "default_permissions" => account.default_permissions = permissions::read(key, value, report),
             "mappings" | "maps" => account.mappings = mappings::read(key, value, report),
-            "limits" => limits(value, &mut account.limits, report),
             "jetstream" if is_off(value) => {}
             _ => report.not_read(Block::Account, key, entry),
         }
     }
     account
-}
-
-fn limits(value: &Value, limits: &mut AccountLimitOptions, report: &mut Report) {
-    let Some(map) = report.map("limits", value) else { return };
-    for (key, entry) in map.iter() {
-        let value = &entry.value;
-        match key.to_ascii_lowercase().as_str() {
-            "max_connections" | "max_conn" => set(&mut limits.max_connections, report.limit(key, value)),
-            "max_subscriptions" | "max_subs" => set(&mut limits.max_subscriptions, report.limit(key, value)),
-            "max_payload" | "max_pay" => set(&mut limits.max_payload, report.limit(key, value)),
-            _ => report.not_read(Block::AccountLimits, key, entry),
-        }
-    }
 }
 
 fn is_off(value: &Value) -> bool {

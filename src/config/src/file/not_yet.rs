@@ -7,7 +7,6 @@ pub(super) enum Block {
     Authorization,
     User,
     Account,
-    AccountLimits,
     Tls,
     /// A block all of whose keys work.
     Complete,
@@ -20,8 +19,9 @@ impl Block {
             Self::Top => TOP,
             Self::Authorization => &["auth_callout", "auth_hook", "proxy_required"],
             Self::User => &["proxy_required"],
-            Self::Account => &["nkey", "imports", "exports", "jetstream", "msg_trace", "trace_dest"],
-            Self::AccountLimits => &["max_leafnodes", "max_leafs"],
+            Self::Account => {
+                &["nkey", "imports", "exports", "jetstream", "limits", "msg_trace", "trace_dest"]
+            }
             Self::Tls => TLS,
             Self::Complete => &[],
         };

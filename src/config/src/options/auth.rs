@@ -36,17 +36,6 @@ pub struct AccountOptions {
     pub users: Vec<UserOptions>,
     pub default_permissions: Option<PermissionOptions>,
     pub mappings: Vec<MappingOptions>,
-    pub limits: AccountLimitOptions,
-}
-
-/// `limits` of an account; `None`: no limit of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AccountLimitOptions {
-    pub max_connections: Option<usize>,
-    /// Of one client.
-    pub max_subscriptions: Option<usize>,
-    /// Bytes.
-    pub max_payload: Option<usize>,
 }
 
 /// How a user proves who it is.
@@ -77,7 +66,7 @@ pub struct PermissionOptions {
     pub allow_responses: Option<ResponsePermissionOptions>,
 }
 
-/// `None` is absent (all allowed, nothing denied); an empty list allows or denies nothing.
+/// `None` and an empty list alike say nothing: all is allowed, nothing denied.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubjectPermissionOptions {
     pub allow: Option<Vec<String>>,
