@@ -74,15 +74,19 @@ fn load_pair(files: &KeyPairFiles, provider: &CryptoProvider) -> Result<Certifie
     };
     ParsedCertificate::try_from(leaf)
         .map_err(|source| KeyPairError::Certificate { path: cert_file.clone(), source })?;
-    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|source| match source {
-        pem::Error::NoItemsFound => KeyPairError::NoKey { path: key_file.clone() },
-        source => KeyPairError::Pem { path: key_file.clone(), source },
-    })?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|source| match source {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            KeyPairError::Mismatch { key: key_file.clone(), certificate: cert_file.clone() }
+    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|source| {
+        if matches!(source, pem::Error::NoItemsFound) {
+            KeyPairError::NoKey { path: key_file.clone() }
+        } else {
+            KeyPairError::Pem { path: key_file.clone(), source }
         }
-        source => KeyPairError::Key { path: key_file.clone(), source },
+    })?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|source| {
+        if source == Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+            KeyPairError::Mismatch { key: key_file.clone(), certificate: cert_file.clone() }
+        } else {
+            KeyPairError::Key { path: key_file.clone(), source }
+        }
     })
 }
 

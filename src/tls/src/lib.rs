@@ -18,3 +18,6 @@ pub use listener::{InfoTls, ListenerTls};
 pub use pinned::NotPinned;
 pub use rate::HandshakeRate;
 pub use suites::{cipher_suite_name, version_name};
+
+#[cfg(test)]
+mod test_pki;

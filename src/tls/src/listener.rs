@@ -85,3 +85,6 @@ impl ListenerTls {
         InfoTls { tls_required: !allow_non_tls, tls_verify: self.verify, tls_available: allow_non_tls }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,16 +45,17 @@ const WINDOW: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
 
+    // go: server/rate_counter_test.go TestRateCounter
     #[test]
     #[expect(clippy::disallowed_methods, reason = "any instant will do, and there is no other way to one")]
     fn a_window_admits_its_limit_and_the_next_one_again() {
         let start = Instant::now();
-        let mut rate = HandshakeRate::new(3);
-        let admitted = (0..5).map(|_| rate.admit(start)).collect::<Vec<_>>();
-        assert_eq!(admitted, [true, true, true, false, false]);
-        assert!(!rate.admit(start + WINDOW));
-        assert!(rate.admit(start + WINDOW + Duration::from_nanos(1)));
-        assert_eq!(rate.take_refused(), 3);
+        let mut rate = HandshakeRate::new(10);
+        assert!((0..10).all(|_| rate.admit(start)));
+        assert!((0..4).all(|_| !rate.admit(start)));
+        assert!(!rate.admit(start + WINDOW), "the end of a window belongs to it");
+        assert_eq!(rate.take_refused(), 5);
         assert_eq!(rate.take_refused(), 0);
+        assert!(rate.admit(start + WINDOW + Duration::from_nanos(1)));
     }
 }

@@ -28,19 +28,15 @@ pub(crate) fn select(configured: &[String]) -> Result<Vec<SupportedCipherSuite>,
     Ok(SUITES.iter().filter(|(name, suite)| is_wanted(name, suite)).map(|(_, suite)| *suite).collect())
 }
 
-/// The name monitoring shows, e.g. `TLS_AES_128_GCM_SHA256`.
+/// The name monitoring shows, e.g. `TLS_AES_128_GCM_SHA256`; empty for a suite no listener offers.
 pub fn cipher_suite_name(suite: CipherSuite) -> &'static str {
-    SUITES.iter().find(|(_, known)| known.suite() == suite).map_or("Unknown", |(name, _)| name)
+    SUITES.iter().find(|(_, known)| known.suite() == suite).map_or("", |(name, _)| name)
 }
 
 /// The version monitoring shows, e.g. `1.3`.
 pub fn version_name(version: ProtocolVersion) -> &'static str {
-    match version {
-        ProtocolVersion::TLSv1_3 => "1.3",
-        ProtocolVersion::TLSv1_2 => "1.2",
-        // rustls agrees on nothing else.
-        _ => "Unknown",
-    }
+    // rustls agrees on nothing older.
+    if version == ProtocolVersion::TLSv1_2 { "1.2" } else { "1.3" }
 }
 
 /// All that rustls has, in the order the reference prefers them on a CPU with AES instructions.
