@@ -57,7 +57,7 @@ impl Severity {
 /// How lines of a terminal or a file look.
 #[derive(Clone, Debug)]
 pub(crate) struct Form {
-    pid: Option<u32>,
+    pid: u32,
     /// The zone that times are given in; `None`: lines carry no time.
     zone: Option<TimeZone>,
     colours: Colours,
@@ -79,7 +79,7 @@ pub(crate) enum LineEnd {
 impl Form {
     pub(crate) fn new(options: &LoggingOptions, program: &Program, colours: Colours) -> Self {
         let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
-        Self { pid: Some(program.pid), zone: options.time.then_some(zone), colours }
+        Self { pid: program.pid, zone: options.time.then_some(zone), colours }
     }
 
     /// Appends the line to `out`; a text that ends in a line break gets no second one.
@@ -88,9 +88,7 @@ impl Form {
     }
 
     fn print_all(&self, line: &Line, end: LineEnd, out: &mut Vec<u8>) -> std::io::Result<()> {
-        if let Some(pid) = self.pid {
-            write!(out, "[{pid}] ")?;
-        }
+        write!(out, "[{}] ", self.pid)?;
         if let Some(zone) = &self.zone {
             let time = zone.to_datetime(line.at);
             write!(
@@ -133,8 +131,8 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn bare(colours: Colours) -> Form {
-        Form { pid: None, zone: None, colours }
+    fn timeless(colours: Colours) -> Form {
+        Form { pid: 7, zone: None, colours }
     }
 
     // go: logger/log_test.go TestStdLogger
@@ -142,17 +140,17 @@ mod tests {
     // go: logger/log_test.go TestStdLoggerDebug
     // go: logger/log_test.go TestStdLoggerTrace
     #[test]
-    fn without_pid_and_time_a_line_is_tag_and_text() {
+    fn without_a_time_a_line_is_pid_and_tag_and_text() {
         let cases = [
-            (Severity::Info, "[INF] foo\n"),
-            (Severity::Debug, "[DBG] foo\n"),
-            (Severity::Warn, "[WRN] foo\n"),
-            (Severity::Error, "[ERR] foo\n"),
-            (Severity::Fatal, "[FTL] foo\n"),
-            (Severity::Trace, "[TRC] foo\n"),
+            (Severity::Info, "[7] [INF] foo\n"),
+            (Severity::Debug, "[7] [DBG] foo\n"),
+            (Severity::Warn, "[7] [WRN] foo\n"),
+            (Severity::Error, "[7] [ERR] foo\n"),
+            (Severity::Fatal, "[7] [FTL] foo\n"),
+            (Severity::Trace, "[7] [TRC] foo\n"),
         ];
         for (severity, expected) in cases {
-            assert_eq!(printed(&bare(Colours::Off), &line(severity)), expected);
+            assert_eq!(printed(&timeless(Colours::Off), &line(severity)), expected);
         }
     }
 
@@ -160,12 +158,12 @@ mod tests {
     #[test]
     fn on_a_terminal_the_tag_has_its_colour() {
         let cases = [
-            (Severity::Info, "[\x1b[32mINF\x1b[0m] foo\n"),
-            (Severity::Warn, "[\x1b[0;93mWRN\x1b[0m] foo\n"),
-            (Severity::Fatal, "[\x1b[31mFTL\x1b[0m] foo\n"),
+            (Severity::Info, "[7] [\x1b[32mINF\x1b[0m] foo\n"),
+            (Severity::Warn, "[7] [\x1b[0;93mWRN\x1b[0m] foo\n"),
+            (Severity::Fatal, "[7] [\x1b[31mFTL\x1b[0m] foo\n"),
         ];
         for (severity, expected) in cases {
-            assert_eq!(printed(&bare(Colours::On), &line(severity)), expected);
+            assert_eq!(printed(&timeless(Colours::On), &line(severity)), expected);
         }
     }
 
@@ -176,20 +174,20 @@ mod tests {
         let options = LoggingOptions { utc: true, ..LoggingOptions::default() };
         let form = Form::new(&options, &program, Colours::Off);
         assert_eq!(printed(&form, &line(Severity::Info)), "[7] 2026/11/24 10:00:00.012345 [INF] foo\n");
-        let timeless = Form::new(&LoggingOptions { time: false, ..options }, &program, Colours::Off);
-        assert_eq!(printed(&timeless, &line(Severity::Info)), "[7] [INF] foo\n");
+        let without = Form::new(&LoggingOptions { time: false, ..options }, &program, Colours::Off);
+        assert_eq!(printed(&without, &line(Severity::Info)), "[7] [INF] foo\n");
     }
 
     #[test]
     fn times_are_those_of_the_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(-8));
-        let form = Form { pid: None, zone: Some(zone), colours: Colours::Off };
-        assert_eq!(printed(&form, &line(Severity::Info)), "2026/11/24 02:00:00.012345 [INF] foo\n");
+        let form = Form { pid: 7, zone: Some(zone), colours: Colours::Off };
+        assert_eq!(printed(&form, &line(Severity::Info)), "[7] 2026/11/24 02:00:00.012345 [INF] foo\n");
     }
 
     #[test]
     fn a_text_brings_its_own_line_break() {
         let line = Line { text: "foo\n".to_owned(), ..line(Severity::Info) };
-        assert_eq!(printed(&bare(Colours::Off), &line), "[INF] foo\n");
+        assert_eq!(printed(&timeless(Colours::Off), &line), "[7] [INF] foo\n");
     }
 }

@@ -83,7 +83,7 @@ impl Log for Logger {
     }
 
     fn flush(&self) {
-        // Not written within the time means that it cannot be.
+        // What is not written within the time cannot be.
         let _ = ask(&self.commands, Command::Flush);
     }
 }
@@ -114,18 +114,22 @@ impl LogHandle {
     /// If the file or syslog cannot be opened: then the log goes on as it was.
     pub fn reconfigure(&self, options: &LoggingOptions) -> Result<(), LoggingError> {
         let output = Box::new(Output::open(options, &self.program)?);
-        ask(&self.commands, |done| Command::Replace(output, done)).ok_or(LoggingError::Stuck)?;
+        ask(&self.commands, |done| Command::Replace(output, done))?;
         self.levels.change(options);
         log::set_max_level(self.levels.most_verbose());
         Ok(())
     }
 }
 
-/// `None` if the writer did not answer in time.
-fn ask(commands: &Sender<Command>, command: impl FnOnce(Sender<()>) -> Command) -> Option<()> {
+/// Has the writer do something and waits for it, though not without end: what is in the queue will be done.
+///
+/// # Errors
+/// If the queue stays full.
+fn ask(commands: &Sender<Command>, command: impl FnOnce(Sender<()>) -> Command) -> Result<(), LoggingError> {
     let (done, answer) = bounded(1);
-    commands.send_timeout(command(done), PATIENCE).ok()?;
-    answer.recv_timeout(PATIENCE).ok()
+    commands.send_timeout(command(done), PATIENCE).map_err(|_| LoggingError::Stuck)?;
+    let _ = answer.recv_timeout(PATIENCE);
+    Ok(())
 }
 
 /// Lines that may wait for the writer; a start-up with tracing on writes some hundreds at once.

@@ -48,9 +48,7 @@ impl Writer {
                     answer(&done);
                 }
                 Command::Replace(output, done) => {
-                    self.output = *output;
-                    self.refused = 0;
-                    self.begin();
+                    self.replace(*output);
                     answer(&done);
                 }
             }
@@ -64,6 +62,17 @@ impl Writer {
         {
             self.say(Severity::Info, "Rotating logfile...".to_owned());
         }
+    }
+
+    fn replace(&mut self, output: Output) {
+        self.output = output;
+        self.refused = 0;
+        if let Output::File(file) = &mut self.output {
+            // The lines before this command went to the old output. If that was the same file they have made it
+            // longer, and may have renamed it, since `file` was opened. One that cannot be opened again is written on.
+            let _ = file.reopen();
+        }
+        self.begin();
     }
 
     fn reopen(&mut self) {

@@ -111,7 +111,6 @@ fn files_left(files_max: Option<usize>) -> usize {
     names(folder.path()).len()
 }
 
-// go: test/log_test.go TestLogMaxArchives
 #[test]
 fn as_many_files_are_kept_as_configured() {
     assert_eq!(files_left(None), 9);

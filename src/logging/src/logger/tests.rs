@@ -66,6 +66,18 @@ fn levels_are_those_of_the_last_configuration() {
 }
 
 #[test]
+fn the_macros_of_log_write_to_the_logger_that_was_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let handle = Logger::start(&in_file(folder.path()), &program()).unwrap();
+    assert!(matches!(Logger::start(&in_file(folder.path()), &program()), Err(LoggingError::AlreadyStarted)));
+    log::info!("listening on {}", 4222);
+    log::error!(target: FATAL, "port in use");
+    handle.flush();
+    let content = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(content, "[7] [INF] listening on 4222\n[7] [FTL] port in use\n");
+}
+
+#[test]
 fn what_libraries_say_is_not_written() {
     let log = FileLog::open(|options| options.trace = true);
     log.log("hyper::proto", Level::Error, "foo");
@@ -83,6 +95,17 @@ fn a_new_configuration_takes_the_lines_elsewhere() {
     log.log("natrium", Level::Info, "two");
     assert_eq!(log.content(), "[7] [INF] one\n");
     assert_eq!(fs::read_to_string(elsewhere).unwrap(), "[7] [INF] two\n");
+}
+
+#[test]
+fn a_new_configuration_of_a_file_that_was_renamed_meanwhile_writes_to_its_name() {
+    let log = FileLog::open(|options| options.file_size_limit = Some(10));
+    let reloaded = Output::open(&in_file(log.folder.path()), &program()).unwrap();
+    log.log("natrium", Level::Info, "a line above the limit");
+    ask(&log.handle.commands, |done| Command::Replace(Box::new(reloaded), done)).unwrap();
+    log.log("natrium", Level::Info, "bar");
+    let content = log.content();
+    assert!(content.contains("Rotated log") && content.ends_with("[7] [INF] bar\n"), "{content}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A socket to a syslog, none of whose operations waits for long.
+//! A socket to a syslog, whose sends do not wait for long.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -22,8 +22,8 @@ impl Connection {
     pub(super) fn open(target: &Target) -> io::Result<Self> {
         match target {
             Target::Local(paths) => local(paths),
-            Target::Udp(address) => udp(address).map_err(|error| dial_error("udp", address, &error)),
-            Target::Tcp(address) => tcp(address).map_err(|error| dial_error("tcp", address, &error)),
+            Target::Udp(address) => dial("udp", address, udp),
+            Target::Tcp(address) => dial("tcp", address, tcp),
             Target::Unix(path) => {
                 stream(path).map_err(|error| dial_error("unix", &path.display().to_string(), &error))
             }
@@ -58,36 +58,40 @@ fn stream(path: &Path) -> io::Result<Connection> {
     Ok(Connection::UnixStream(stream))
 }
 
-fn udp(address: &str) -> io::Result<Connection> {
-    first_of(address, |address| {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(address)?;
-        Ok(Connection::Udp(socket))
-    })
+fn udp(address: SocketAddr) -> io::Result<Connection> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    Ok(Connection::Udp(socket))
 }
 
-fn tcp(address: &str) -> io::Result<Connection> {
-    first_of(address, |address| {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Connection::Tcp(stream))
-    })
+fn tcp(address: SocketAddr) -> io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(Connection::Tcp(stream))
 }
 
 /// Tries the addresses of a name in turn; the error is the last one's.
-fn first_of(address: &str, connect: impl Fn(SocketAddr) -> io::Result<Connection>) -> io::Result<Connection> {
+fn dial(
+    network: &str,
+    address: &str,
+    connect: impl Fn(SocketAddr) -> io::Result<Connection>,
+) -> io::Result<Connection> {
+    if address.rsplit_once(':').is_none_or(|(_, port)| port.ends_with(']')) {
+        let text = format!("dial {network}: address {address}: missing port in address");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     let mut outcome = Err(io::Error::other("no such host"));
-    for address in address.to_socket_addrs()? {
+    for address in address.to_socket_addrs().map_err(|error| dial_error(network, address, &error))? {
         outcome = connect(address);
         if outcome.is_ok() {
             break;
         }
     }
-    outcome
+    outcome.map_err(|error| dial_error(network, address, &error))
 }
 
 /// In the words of Go's `net`.

@@ -50,8 +50,9 @@ fn a_tcp_receiver_that_came_back_gets_the_lines_again() {
     BufReader::new(first).read_line(&mut line).unwrap();
     assert!(line.ends_with("]: one\n"), "{line}");
     // The reader is dropped and the connection with it; TCP tells the sender at the second line at the latest.
+    let receiver_again = receiver.try_clone().unwrap();
     let second = std::thread::spawn(move || {
-        let (second, _) = receiver.accept().unwrap();
+        let (second, _) = receiver_again.accept().unwrap();
         let mut line = String::new();
         BufReader::new(second).read_line(&mut line).unwrap();
         line
@@ -112,6 +113,12 @@ fn nobody_at_the_start_is_an_error_in_the_reference_s_words() {
     let error = Syslog::open(Target::Tcp(address.to_string()), &program()).unwrap_err();
     let expected = format!("error connecting to syslog: \"dial tcp {address}: connect: connection refused\"");
     assert_eq!(error.to_string(), expected);
+    for host in ["127.0.0.1", "[::1]"] {
+        let error = Syslog::open(Target::Udp(host.to_owned()), &program()).unwrap_err();
+        let expected =
+            format!("error connecting to syslog: \"dial udp: address {host}: missing port in address\"");
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 /// For a packet over loopback on a busy machine.
