@@ -105,7 +105,6 @@ mod tests {
         Program::new("/usr/bin/nats-server", 77)
     }
 
-    // go: test/ports_test.go TestPortsFile
     #[test]
     fn the_file_lists_every_kind_of_listener_and_is_removed() {
         let folder = tempfile::tempdir().unwrap();
