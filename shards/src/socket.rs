@@ -105,8 +105,8 @@ impl Socket {
         }
     }
 
-    /// Begins TLS as its server; [`Socket::poll_handshake`] drives it. `already_read` is what the caller has read of it
-    /// (behind what it peeked, if it did). A socket that speaks TLS already stays as it is.
+    /// Begins TLS as its server; [`Socket::poll_handshake`] drives it. `already_read` is what the caller has read of it; what
+    /// was only peeked is there still. A socket that speaks TLS already stays as it is.
     ///
     /// # Errors
     /// If `config` cannot serve anybody.
@@ -153,10 +153,13 @@ impl Socket {
         Pin::new(&mut self.tcp).poll_close(cx)
     }
 
-    /// [`Socket::poll_close`] as far as the kernel lets it now: for a connection that is dropped right after.
-    pub fn close_now(&mut self) {
-        // Nobody is left to be told of a failure.
-        let _ = self.poll_close(&mut Context::from_waker(Waker::noop()));
+    /// Tells the peer that nothing follows, as far as the kernel lets us now: for a connection that is dropped right after,
+    /// which in clear says the same by itself.
+    pub fn say_farewell(&mut self) {
+        if let Layer::Tls(tls) = &mut self.layer {
+            // Nobody is left to be told of a failure.
+            let _ = tls.poll_farewell(&mut self.tcp, &mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 

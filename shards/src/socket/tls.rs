@@ -80,12 +80,15 @@ impl TlsStream {
         }
         loop {
             ready!(self.poll_flush(tcp, cx))?;
-            if !self.session.is_handshaking() {
-                return Poll::Ready(Ok(()));
+            match self.ending {
+                Ending::Failed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+                Ending::Open | Ending::PeerEnded if !self.session.is_handshaking() => {
+                    return Poll::Ready(Ok(()));
+                }
+                Ending::PeerEnded => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ending::Open => {}
             }
-            if ready!(self.poll_receive(tcp, cx, RECEIVED_BYTES_MAX, &mut []))? == Received::End {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-            }
+            ready!(self.poll_receive(tcp, cx, RECEIVED_BYTES_MAX, &mut []))?;
         }
     }
 
@@ -105,8 +108,8 @@ impl TlsStream {
             return Poll::Ready(Ok(length));
         }
         loop {
-            // Answers of TLS itself; application data waits for the writer, who may wait for this reader.
-            if !self.sealed.is_empty()
+            // Answers of TLS itself leave here. What a writer waits for is left to it: it would never learn that it left.
+            if self.unreported == 0
                 && let Poll::Ready(Err(error)) = self.poll_flush(tcp, cx)
             {
                 return Poll::Ready(Err(error));
@@ -167,6 +170,12 @@ impl TlsStream {
             cipher_suite: self.session.negotiated_cipher_suite()?.suite(),
             peer_certificates: self.session.peer_certificates().unwrap_or_default(),
         })
+    }
+
+    /// What the connection holds between calls besides rustls's own state.
+    #[cfg(test)]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.received.capacity() + self.opened.capacity() + self.sealed.capacity()
     }
 
     /// Reads at most `wanted` bytes of records, and the plaintext they complete into `buffer`.
@@ -320,10 +329,9 @@ fn advance(
 ) -> io::Result<Advance> {
     let mut consumed = 0;
     let mut peer_ended = false;
-    let mut failure: Option<rustls::Error> = None;
     loop {
-        let mut is_through = false;
         let UnbufferedStatus { mut discard, state } = session.process_tls_records(&mut input[consumed..]);
+        let mut is_through = false;
         match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                 while let Some(record) = traffic.next_record() {
@@ -340,33 +348,42 @@ fn advance(
             Ok(ConnectionState::PeerClosed) => peer_ended = true,
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                 match write {
-                    Some(Write::Plaintext(plaintext)) if failure.is_none() => {
+                    Some(Write::Plaintext(plaintext)) => {
                         sealed.append(|room| traffic.encrypt(plaintext, room).map_err(Refusal::from))?;
                     }
-                    Some(Write::Farewell) if failure.is_none() => {
+                    Some(Write::Farewell) => {
                         sealed.append(|room| traffic.queue_close_notify(room).map_err(Refusal::from))?;
                     }
-                    Some(_) | None => {}
+                    None => {}
                 }
                 is_through = true;
             }
             Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => is_through = true,
             // Early data is never offered; whatever else rustls may come to say is not asked for.
             Ok(ConnectionState::ReadEarlyData(_) | _) => is_through = true,
-            // The alert for it comes with the next call, and then perhaps the error again.
             Err(error) => {
-                is_through = failure.is_some();
-                failure.get_or_insert(error);
+                take_alert(session, sealed, &mut input[consumed + discard..])?;
+                return Err(invalid(error));
             }
         }
         consumed += discard;
         if is_through {
-            return match failure {
-                Some(error) => Err(invalid(error)),
-                None => Ok(Advance { consumed, peer_ended }),
-            };
+            return Ok(Advance { consumed, peer_ended });
         }
     }
+}
+
+/// Takes the alert that `session` has for an error. Asked once only: with nothing to send it would go on to its input.
+fn take_alert(
+    session: &mut UnbufferedServerConnection,
+    sealed: &mut Outgoing,
+    input: &mut [u8],
+) -> io::Result<()> {
+    let UnbufferedStatus { state, .. } = session.process_tls_records(input);
+    if let Ok(ConnectionState::EncodeTlsData(mut alert)) = state {
+        sealed.append(|room| alert.encode(room).map_err(Refusal::from))?;
+    }
+    Ok(())
 }
 
 fn invalid(error: rustls::Error) -> io::Error {
