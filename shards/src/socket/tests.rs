@@ -12,6 +12,7 @@ use rustls::{
 };
 
 use super::*;
+use crate::spawn_blocking;
 /// Runs `server` on an executor with one end of a connection and `client` here with the other.
 fn connect<T, Fut>(server: impl FnOnce(Socket) -> Fut + Send + 'static, client: impl FnOnce(TcpStream)) -> T
 where
@@ -320,18 +321,20 @@ fn a_peek_tells_tls_from_clear_and_takes_nothing() {
             hang_up(tls);
         },
     );
+    let (has_read, wait) = mpsc::channel();
     connect(
-        async |mut socket: Socket| {
+        async move |mut socket| {
             assert_eq!(poll_fn(|cx| socket.poll_peek(cx)).await.unwrap(), Some(b'C'));
             assert_eq!(poll_fn(|cx| socket.poll_peek(cx)).await.unwrap(), Some(b'C'));
             assert_eq!(read_exact(&mut socket, 9).await.unwrap(), b"CONNECT {");
             assert!(matches!(socket.layer, Layer::Plain));
+            has_read.send(()).unwrap();
             assert_eq!(read_exact(&mut socket, 1).await.unwrap(), b"}");
             assert_eq!(poll_fn(|cx| socket.poll_peek(cx)).await.unwrap(), None);
         },
         |mut tcp| {
             tcp.write_all(b"CONNECT {").unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            wait.recv().unwrap();
             tcp.write_all(b"}").unwrap();
             tcp.shutdown(Shutdown::Write).unwrap();
         },
@@ -414,6 +417,29 @@ fn a_damaged_record_ends_the_connection_with_an_alert() {
         },
     );
     assert_eq!(tls_error(&error), &rustls::Error::DecryptError);
+}
+
+#[test]
+fn what_came_before_a_damaged_record_is_read() {
+    let (server, client) = configs();
+    let (may_read, wait) = mpsc::channel();
+    connect(
+        async move |mut socket| {
+            shake(&mut socket, server).await.unwrap();
+            spawn_blocking(move || wait.recv().unwrap()).await;
+            assert_eq!(read_exact(&mut socket, 2).await.unwrap(), b"hi");
+            let error = read(&mut socket, &mut [0; 100]).await.unwrap_err();
+            assert_eq!(tls_error(&error), &rustls::Error::DecryptError);
+        },
+        |tcp| {
+            let mut tls = secure(client, tcp);
+            tls.write_all(b"hi").unwrap();
+            tls.sock.write_all(&[APPLICATION_DATA, 3, 3, 0, 32]).unwrap();
+            tls.sock.write_all(&[0; 32]).unwrap();
+            may_read.send(()).unwrap();
+            tls.read_to_end(&mut Vec::new()).unwrap_err();
+        },
+    );
 }
 
 #[test]

@@ -38,13 +38,13 @@ pub(super) struct TlsStream {
 }
 
 /// How far the connection has come to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Open,
     /// The peer has said that nothing follows, or is gone.
     PeerEnded,
-    /// The peer broke TLS and has been told; nothing is read or written any more.
-    Failed,
+    /// The peer broke TLS and has been told; nothing more is received or sent. The error is the reader's once it has read
+    /// what came before.
+    Failed(Option<io::Error>),
 }
 
 /// What both sides agreed on.
@@ -80,13 +80,13 @@ impl TlsStream {
         }
         loop {
             ready!(self.poll_flush(tcp, cx))?;
-            match self.ending {
-                Ending::Failed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-                Ending::Open | Ending::PeerEnded if !self.session.is_handshaking() => {
-                    return Poll::Ready(Ok(()));
-                }
-                Ending::PeerEnded => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            if !self.session.is_handshaking() {
+                return Poll::Ready(Ok(()));
+            }
+            match &self.ending {
                 Ending::Open => {}
+                Ending::PeerEnded => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ending::Failed(_) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             }
             ready!(self.poll_receive(tcp, cx, RECEIVED_BYTES_MAX, &mut []))?;
         }
@@ -114,16 +114,16 @@ impl TlsStream {
             {
                 return Poll::Ready(Err(error));
             }
-            match self.ending {
+            match &mut self.ending {
                 Ending::Open => {}
-                Ending::PeerEnded | Ending::Failed => return Poll::Ready(Ok(0)),
+                Ending::PeerEnded => return Poll::Ready(Ok(0)),
+                Ending::Failed(error) => return Poll::Ready(error.take().map_or(Ok(0), Err)),
             }
             // Plaintext is shorter than its record: reading no more than this, all of it has room in `buffer`.
             let wanted = buffer.len().saturating_sub(self.received.len()).max(RECEIVED_BYTES_MIN);
             match ready!(self.poll_receive(tcp, cx, wanted, buffer))? {
                 Received::Plaintext(length) => return Poll::Ready(Ok(length)),
                 Received::Nothing => {}
-                Received::End => return Poll::Ready(Ok(0)),
             }
         }
     }
@@ -137,7 +137,7 @@ impl TlsStream {
         ready!(self.poll_flush(tcp, cx))?;
         let offered = slices.iter().map(|slice| slice.len()).sum::<usize>();
         if self.unreported == 0 && offered > 0 {
-            if self.ending == Ending::Failed || self.session.is_handshaking() {
+            if self.session.is_handshaking() {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             }
             self.seal(tcp, slices)?;
@@ -154,7 +154,7 @@ impl TlsStream {
         tcp: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.has_said_farewell && self.ending != Ending::Failed && !self.session.is_handshaking() {
+        if !self.has_said_farewell && !self.has_failed() && !self.session.is_handshaking() {
             self.has_said_farewell = true;
             self.write(tcp, Write::Farewell)?;
         }
@@ -190,19 +190,18 @@ impl TlsStream {
             let kept = self.received.len();
             let end = (kept + wanted).min(RECEIVED_BYTES_MAX);
             if kept >= end {
-                self.fail();
+                self.fail(None);
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, MessageTooLong)));
             }
             scratch.received.resize(RECEIVED_BYTES_MAX, 0);
             let length = ready!(Pin::new(&mut *tcp).poll_read(cx, &mut scratch.received[kept..end]))?;
             if length == 0 {
                 self.ending = Ending::PeerEnded;
-                return Poll::Ready(Ok(Received::End));
+                return Poll::Ready(Ok(Received::Nothing));
             }
             scratch.received[..kept].copy_from_slice(&self.received);
             let opened = self.understand(tcp, &mut scratch.received[..kept + length], buffer, None)?;
             Poll::Ready(Ok(match opened {
-                0 if self.ending == Ending::PeerEnded => Received::End,
                 0 => Received::Nothing,
                 length => Received::Plaintext(length),
             }))
@@ -231,13 +230,24 @@ impl TlsStream {
     }
 
     fn write(&mut self, tcp: &mut TcpStream, what: Write<'_>) -> io::Result<()> {
+        if self.has_failed() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         // rustls wants to see what it has not understood yet at each call.
         let mut received = std::mem::take(&mut self.received);
-        self.understand(tcp, &mut received, &mut [], Some(what)).map(|_| ())
+        self.understand(tcp, &mut received, &mut [], Some(what))?;
+        if self.has_failed() { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.ending, Ending::Failed(_))
     }
 
     /// Opens what is complete in `input`, which begins with what was kept, and keeps the rest; then seals `write`. Plaintext
     /// goes into `buffer`, and what has no room there is kept too. Returns how many bytes it put into `buffer`.
+    ///
+    /// # Errors
+    /// If the peer broke TLS; behind plaintext the error is kept for the reader.
     fn understand(
         &mut self,
         tcp: &mut TcpStream,
@@ -266,19 +276,23 @@ impl TlsStream {
                 Ok(length)
             }
             Err(error) => {
-                self.fail();
                 // The alert: if the kernel has no room for it, the peer does without.
                 let _ = self.poll_flush(tcp, &mut Context::from_waker(Waker::noop()));
-                Err(error)
+                if length == 0 && self.opened.is_empty() {
+                    self.fail(None);
+                    Err(error)
+                } else {
+                    self.fail(Some(error));
+                    Ok(length)
+                }
             }
         }
     }
 
-    /// Nothing is read or written any more.
-    fn fail(&mut self) {
-        self.ending = Ending::Failed;
+    /// Nothing more is received or sent.
+    fn fail(&mut self, unread: Option<io::Error>) {
+        self.ending = Ending::Failed(unread);
         self.received = Vec::new();
-        self.opened = Vec::new();
     }
 
     fn poll_flush(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -291,13 +305,11 @@ impl TlsStream {
 }
 
 /// What a read brought.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Received {
     /// That many bytes of plaintext.
     Plaintext(usize),
-    /// Part of a record, or a message of TLS itself.
+    /// None: part of a record, a message of TLS itself, or the end.
     Nothing,
-    End,
 }
 
 /// What is to be sealed.
