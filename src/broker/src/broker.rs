@@ -1,18 +1,19 @@
 //! One shard's routing state, and what it has to say to the other shards.
 
+use std::iter::successors;
 use std::mem;
 
 use natrium_account::{ConnectionPermissions, Grant};
 use natrium_client::{Features, Outbox};
 use natrium_model::AccountId;
-use natrium_subject::{FilterMap, MatchCaching};
+use natrium_subject::{FilterMap, FilterMapStats, MatchCaching};
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use slab::Slab;
 
 use crate::batch::Batch;
 use crate::conns::{Conn, ConnKey};
-use crate::interest::{Group, Listeners, SHARDS_MAX};
+use crate::interest::{Group, Listeners, NONE, SHARDS_MAX};
 use crate::publish::Scratch;
 use crate::queue_names::QueueNames;
 use crate::subscriptions::Subscription;
@@ -47,6 +48,9 @@ pub(crate) struct AccountSubjects {
 pub struct AccountTotals {
     pub connections: usize,
     pub subscriptions: usize,
+    /// Subscriptions that ever came and went.
+    pub subscribed: u64,
+    pub unsubscribed: u64,
     pub in_messages: u64,
     pub in_bytes: u64,
     pub out_messages: u64,
@@ -202,13 +206,39 @@ impl Broker {
         self.accounts.get(account.0 as usize).map_or_else(AccountTotals::default, |subjects| subjects.totals)
     }
 
+    /// What the account's interest tree and its cache counted. Filters that only other shards listen to are in it; the
+    /// sizes of cached results count this shard's subscriptions. Walks the cache: for the monitoring endpoint.
+    pub fn interest_stats(&self, account: AccountId) -> FilterMapStats {
+        let fanout = |listeners: &Listeners| self.local_listeners(listeners);
+        self.accounts
+            .get(account.0 as usize)
+            .map_or_else(FilterMapStats::default, |subjects| subjects.filters.stats(fanout))
+    }
+
+    pub fn conn_count(&self) -> usize {
+        self.conns.len()
+    }
+
     pub fn subscription_count(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Bytes that wait for sockets. Walks all connections: for the monitoring endpoint.
+    pub fn pending_bytes(&self) -> usize {
+        self.conns.iter().map(|(_, conn)| conn.outbox.pending()).sum()
     }
 
     /// A number nobody can foresee from the outside, though it follows from the seed.
     pub fn random(&mut self) -> u64 {
         self.random.next_u64()
+    }
+
+    /// Subscriptions of this shard on one filter.
+    fn local_listeners(&self, listeners: &Listeners) -> usize {
+        let next = |key: u32| (key != NONE).then_some(key);
+        let plain = successors(next(listeners.plain), |key| next(self.subscriptions[*key as usize].next));
+        let groups = successors(next(listeners.groups), |key| next(self.groups[*key as usize].next));
+        plain.count() + groups.map(|key| self.groups[key as usize].members.len()).sum::<usize>()
     }
 
     pub(crate) fn ensure_account(&mut self, account: AccountId) {

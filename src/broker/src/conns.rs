@@ -1,5 +1,7 @@
 //! What the broker knows of a connection: where its messages go, and what it may see.
 
+use std::time::Instant;
+
 use hashbrown::HashTable;
 use natrium_account::ConnectionPermissions;
 use natrium_client::{Features, Outbox};
@@ -25,6 +27,8 @@ pub struct Conn {
     pub(crate) overflowed: bool,
     pub(crate) out_messages: u64,
     pub(crate) out_bytes: u64,
+    /// When it was handed a message last.
+    pub(crate) delivered_at: Option<Instant>,
 }
 
 impl ConnKey {
@@ -46,6 +50,7 @@ impl Conn {
             overflowed: false,
             out_messages: 0,
             out_bytes: 0,
+            delivered_at: None,
         }
     }
 
@@ -60,6 +65,11 @@ impl Conn {
     /// Messages and payload bytes handed to it so far.
     pub fn sent(&self) -> (u64, u64) {
         (self.out_messages, self.out_bytes)
+    }
+
+    /// When it was handed a message last, if it ever was.
+    pub fn delivered_at(&self) -> Option<Instant> {
+        self.delivered_at
     }
 
     /// Whether it fell so far behind that messages were dropped: it must be closed as a slow consumer.

@@ -77,6 +77,7 @@ impl Broker {
         }
         subscription.delivered += 1;
         conn.out_messages += 1;
+        conn.delivered_at = Some(delivery.now);
         let strip = message.header_len > 0 && !conn.features.headers;
         let shown = if strip { message.without_headers() } else { *message };
         conn.out_bytes += shown.payload.len() as u64;

@@ -95,7 +95,9 @@ impl Broker {
         self.conns[conn.index()]
             .sids
             .insert_unique(hasher(sid), key, |key| hasher(subscriptions[*key as usize].sid.as_bytes()));
-        self.accounts[account.0 as usize].totals.subscriptions += 1;
+        let totals = &mut self.accounts[account.0 as usize].totals;
+        totals.subscriptions += 1;
+        totals.subscribed += 1;
         Ok(())
     }
 
@@ -139,7 +141,9 @@ impl Broker {
         if let Ok(entry) = conn.sids.find_entry(hash, |other| *other == key) {
             entry.remove();
         }
-        self.accounts[account.0 as usize].totals.subscriptions -= 1;
+        let totals = &mut self.accounts[account.0 as usize].totals;
+        totals.subscriptions -= 1;
+        totals.unsubscribed += 1;
         if subscription.group == NONE {
             self.unlink(account, &subscription);
         } else {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use natrium_client::Features;
+use natrium_model::AccountId;
 use natrium_subject::MatchCaching;
 use natrium_wire::Publish;
 use proptest::prelude::*;
@@ -183,6 +184,27 @@ fn nothing_stays_when_a_connection_goes() {
     assert_eq!(world.filters(), [0, 0]);
     assert_eq!(world.brokers[0].groups.len() + world.brokers[1].groups.len(), 0);
     assert!(!world.brokers[0].has_dirty());
+}
+
+#[test]
+fn what_monitoring_shows_follows_the_traffic() {
+    let mut world = World::new(2);
+    let [publisher, receiver] = [world.connect(0), world.connect(1)];
+    world.subscribe(receiver, "a.*", None, "1");
+    world.subscribe(receiver, "a.b", Some("workers"), "2");
+    world.publish(publisher, "a.b", None, b"hello");
+    world.unsubscribe(receiver, "2", None);
+    let [first, second] = [&world.brokers[0], &world.brokers[1]];
+    assert_eq!((first.conn_count(), second.conn_count()), (1, 1));
+    let totals = second.account_totals(AccountId::GLOBAL);
+    assert_eq!((totals.subscriptions, totals.subscribed, totals.unsubscribed), (1, 2, 1));
+    assert_eq!((totals.out_messages, totals.out_bytes), (2, 10));
+    assert_eq!(second.conn(receiver.1).delivered_at(), Some(world.now));
+    assert_eq!(first.conn(publisher.1).delivered_at(), None);
+    assert!(second.pending_bytes() > 10 && first.pending_bytes() == 0);
+    let interest = second.interest_stats(AccountId::GLOBAL);
+    assert_eq!((interest.matches, interest.cached, interest.fanout_max), (1, 1, 1));
+    assert_eq!(first.interest_stats(AccountId::GLOBAL).fanout_max, 0, "the other shard listens");
 }
 
 #[derive(Clone, Debug)]

@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use natrium_account::HashJob;
 use natrium_broker::ConnKey;
 use natrium_client::{Connection, Flow, Pause};
-use natrium_model::{CloseReason, ConnId};
+use natrium_model::{CloseReason, ConnId, Timestamp};
 use natrium_shards::{Socket, sleep, spawn, spawn_blocking};
 
 use crate::client_greeting;
@@ -19,6 +19,7 @@ use crate::shard::Shard;
 pub(crate) struct Client {
     pub(crate) key: ConnKey,
     pub(crate) id: ConnId,
+    pub(crate) accepted_at: Timestamp,
     pub(crate) socket: RefCell<Socket>,
     pub(crate) connection: RefCell<Connection>,
     /// When the shard looks at the connection's timers next.
@@ -28,6 +29,8 @@ pub(crate) struct Client {
     blocked: Cell<Option<Instant>>,
     /// Its input is left alone.
     resting: Cell<bool>,
+    /// How often it rested because a receiver was behind.
+    stalls: Cell<u64>,
     closing: Cell<Option<CloseReason>>,
 }
 
@@ -54,10 +57,12 @@ impl Client {
             id,
             socket: RefCell::new(socket),
             connection: RefCell::new(connection),
+            accepted_at: Timestamp::from_system(SystemTime::now()),
             scheduled: Cell::new(None),
             waker: RefCell::new(None),
             blocked: Cell::new(None),
             resting: Cell::new(false),
+            stalls: Cell::new(0),
             closing: Cell::new(None),
         }
     }
@@ -81,12 +86,21 @@ impl Client {
         self.wake();
     }
 
+    pub(crate) fn stalls(&self) -> u64 {
+        self.stalls.get()
+    }
+
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.get().is_some()
     }
 
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
         self.blocked.get()
+    }
+
+    /// The kernel took all there was.
+    pub(crate) fn unblock(&self) {
+        self.blocked.set(None);
     }
 
     /// The kernel took some, and no more as of `now`.
@@ -98,10 +112,12 @@ impl Client {
 }
 
 /// Leaves a publisher's input alone for a little while.
-pub(crate) fn rest(client: &Rc<Client>) {
+pub(crate) fn rest(shard: &Shard, client: &Rc<Client>) {
     if client.resting.replace(true) {
         return;
     }
+    client.stalls.set(client.stalls.get() + 1);
+    shard.tally.stalled();
     let client = Rc::clone(client);
     spawn(async move {
         sleep(CONGESTION_PAUSE).await;
@@ -114,7 +130,10 @@ pub(crate) fn rest(client: &Rc<Client>) {
 pub(crate) async fn run(shard: Rc<Shard>, client: Rc<Client>, refused: Option<CloseReason>) {
     let mut unread = Unread::default();
     let reason = match client_greeting::greet(&shard, &client, &mut unread, refused).await {
-        Ok(()) => poll_fn(|cx| poll(&shard, &client, &mut unread, cx)).await,
+        Ok(()) => {
+            shard.schedule(&client);
+            poll_fn(|cx| poll(&shard, &client, &mut unread, cx)).await
+        }
         Err(reason) => reason,
     };
     shard.remove(&client, reason);
@@ -133,7 +152,7 @@ fn poll(
         }
         if client.is_blocked() {
             match shard.poll_write_out(client, cx) {
-                Poll::Ready(Ok(())) => client.blocked.set(None),
+                Poll::Ready(Ok(())) => client.unblock(),
                 Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::WriteError),
                 Poll::Pending => {}
             }
@@ -213,7 +232,7 @@ fn read(
     unread.needed = 0;
     match flow {
         Flow::Read { needed } => unread.needed = needed.max(unread.bytes.len() + 1),
-        Flow::Paused(Pause::Congested(_)) => rest(client),
+        Flow::Paused(Pause::Congested(_)) => rest(shard, client),
         Flow::Paused(Pause::LaneFull) => {
             shard.wait_for_lanes(client.key);
             return Poll::Pending;
@@ -231,7 +250,10 @@ fn read(
 fn handle(shard: &Shard, client: &Client, input: &[u8], now: Instant) -> (usize, Flow, Option<HashJob>) {
     shard.with_host(client.key, |host| {
         shard.lend_buffer(host.broker, client.key);
-        let (consumed, flow) = client.connection.borrow_mut().handle_input(now, input, host);
+        let mut connection = client.connection.borrow_mut();
+        let before = connection.stats();
+        let (consumed, flow) = connection.handle_input(now, input, host);
+        shard.tally.received(host.broker.conn(client.key).account(), before, connection.stats());
         (consumed, flow, host.job.take())
     })
 }

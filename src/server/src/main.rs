@@ -2,12 +2,15 @@
 
 mod client_greeting;
 mod client_host;
+mod client_settings;
 mod client_task;
+mod client_tls;
 mod lane_traffic;
-mod log_lines;
+mod monitoring;
 mod placement;
 mod server;
 mod shard;
+mod signals;
 mod usage;
 
 use std::fmt::Display;
@@ -17,6 +20,7 @@ use std::process::ExitCode;
 use natrium_config::flags::{self, Command, Invocation};
 use natrium_config::language::System;
 use natrium_config::options::Options;
+use natrium_process::Program;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,8 +44,11 @@ fn main() -> ExitCode {
 }
 
 fn run(invocation: &Invocation) -> ExitCode {
-    if invocation.signal.is_some() {
-        return failure(&"flag --signal is not supported yet");
+    if let Some(signal) = &invocation.signal {
+        return match natrium_process::send_signal(signal, &Program::current()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&error),
+        };
     }
     let loaded = match invocation.load(&System) {
         Ok(loaded) => loaded,
@@ -53,7 +60,7 @@ fn run(invocation: &Invocation) -> ExitCode {
     let options = loaded.options;
     match (&invocation.config, invocation.check_only) {
         (Some(path), true) => check(path, &options, loaded.warnings.is_empty()),
-        (config, _) => match server::run(&options, config.as_deref()) {
+        (Some(_) | None, _) => match server::run(invocation, &options) {
             Ok(code) => code,
             Err(error) => failure(&error),
         },

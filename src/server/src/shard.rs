@@ -1,6 +1,6 @@
 //! What one shard owns, and its three standing tasks: letters from outside, lanes in, output out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::future::poll_fn;
@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use natrium_account::{Accounts, Authenticator, ConnectionType, Nonce};
 use natrium_broker::{Batch, Broker, ConnKey};
 use natrium_client::{ClientSettings, Connection, Origin};
 use natrium_config::options::Options;
 use natrium_config::options::client::WriteTimeout;
-use natrium_model::{CloseReason, ConnId};
+use natrium_model::{CloseReason, ConnId, Timestamp};
 use natrium_shards::{LaneEnds, Mailbox, Socket, sleep, spawn};
 use natrium_subject::MatchCaching;
 use natrium_wire::Info;
@@ -25,7 +25,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::client_host::ClientHost;
 use crate::client_task::{self, Client};
+use crate::client_tls::ClientTls;
 use crate::lane_traffic;
+use crate::monitoring::{self, Desk, Endpoint, Question, Tally};
 use crate::placement::Placement;
 
 /// What all shards read and none changes.
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) placement: Placement,
     pub(crate) rules: Rules,
+    pub(crate) tls: Option<ClientTls>,
 }
 
 /// The part of the configuration that shards act on.
@@ -49,6 +52,8 @@ pub(crate) struct Rules {
     pub(crate) publisher_rest: bool,
     pub(crate) lame_duck_duration: Duration,
     pub(crate) lame_duck_grace_period: Duration,
+    /// Closed connections a shard remembers.
+    closed_clients_max: usize,
     caching: MatchCaching,
 }
 
@@ -61,6 +66,7 @@ impl Rules {
             publisher_rest: options.publisher_rest,
             lame_duck_duration: options.lame_duck_duration,
             lame_duck_grace_period: options.lame_duck_grace_period,
+            closed_clients_max: options.max_closed_clients,
             caching: if options.match_cache { MatchCaching::On } else { MatchCaching::Off },
         }
     }
@@ -77,6 +83,13 @@ pub(crate) enum Letter {
     },
     /// Tell clients to go elsewhere, and send them away one after the other.
     LameDuck,
+    /// Serve the monitoring endpoint over this connection.
+    Monitor {
+        socket: socket2::Socket,
+        endpoint: Arc<Endpoint>,
+    },
+    /// Report what a monitoring request asks for.
+    Report(Box<Question>),
     Shutdown,
 }
 
@@ -98,6 +111,8 @@ pub(crate) struct Shard {
     deadlines: RefCell<BinaryHeap<Reverse<(Instant, usize, u64)>>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     shutdown: Cell<bool>,
+    pub(crate) tally: Tally,
+    pub(crate) desk: Desk,
 }
 
 /// A connection that was accepted.
@@ -154,6 +169,7 @@ pub(crate) async fn run(
 ) {
     let rules = &shared.rules;
     let broker = Broker::new(index, shared.shards, rules.max_pending, rules.caching, seed);
+    let tally = Tally::new(rules.closed_clients_max);
     let shard = Rc::new(Shard {
         index,
         shared,
@@ -167,6 +183,8 @@ pub(crate) async fn run(
         deadlines: RefCell::default(),
         spare_buffers: RefCell::default(),
         shutdown: Cell::new(false),
+        tally,
+        desk: Desk::new(Instant::now()),
     });
     spawn(receive_from_lanes(Rc::clone(&shard)));
     spawn(flush_output(Rc::clone(&shard)));
@@ -179,6 +197,8 @@ pub(crate) async fn run(
                 shard.accept(socket, Arrival { address, id, refused }, &mut random);
             }
             Letter::LameDuck => spawn(send_clients_away(Rc::clone(&shard))),
+            Letter::Monitor { socket, endpoint } => monitoring::serve(&shard, socket, endpoint),
+            Letter::Report(question) => question.answer(monitoring::report(&shard, &question)),
             Letter::Shutdown => break,
         }
     }
@@ -259,6 +279,7 @@ impl Shard {
         };
         let origin = Origin { id, address, connection_type: ConnectionType::Standard };
         let connection = Connection::new(Arc::clone(&self.shared.settings), origin, nonce, now);
+        self.tally.accepted();
         let key = self.broker.borrow_mut().add_conn();
         let client = Rc::new(Client::new(key, id, socket, connection));
         let mut clients = self.clients.borrow_mut();
@@ -267,7 +288,6 @@ impl Shard {
         }
         clients[key.index()] = Some(Rc::clone(&client));
         drop(clients);
-        self.schedule(&client);
         spawn(client_task::run(Rc::clone(self), client, refused));
         self.flush.raise();
     }
@@ -289,7 +309,7 @@ impl Shard {
             congested.clear();
         }
         for client in congested.into_iter().filter_map(|key| self.client(key)) {
-            client_task::rest(&client);
+            client_task::rest(self, &client);
         }
         self.request_flush();
     }
@@ -319,6 +339,15 @@ impl Shard {
     pub(crate) fn wait_for_lanes(&self, key: ConnKey) {
         self.lane_waiters.borrow_mut().push(key);
         self.flush.raise();
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// All clients, by [`ConnKey::index`].
+    pub(crate) fn clients(&self) -> Ref<'_, [Option<Rc<Client>>]> {
+        Ref::map(self.clients.borrow(), Vec::as_slice)
     }
 
     /// Whether `client` is still here.
@@ -476,11 +505,19 @@ impl Shard {
             self.write_out(&mut broker, client);
         }
         client.connection.borrow().closed(reason);
+        self.remember(&broker, client, reason);
         broker.remove_conn(client.key);
         drop(broker);
         self.clients.borrow_mut()[client.key.index()] = None;
         self.shared.placement.leave(self.index);
         self.request_flush();
+    }
+
+    /// Keeps what monitoring shows of a connection that is gone.
+    fn remember(&self, broker: &Broker, client: &Client, reason: CloseReason) {
+        let now = Timestamp::from_system(SystemTime::now());
+        let connection = monitoring::closed_connection(self, broker, client, reason, now);
+        self.tally.closed(broker.conn(client.key).account(), reason, connection);
     }
 
     /// Closes every client, and waits until all are gone.

@@ -8,10 +8,13 @@ Server options:
     -p, --port PORT               port to listen on (default: 4222, -1 for any)
     -n, --name, --server_name N   name of the server (default: its id)
     -P, --pid FILE                file for the process id
+        --ports_file_dir DIR      folder for a file that tells the ports
     -c, --config FILE             configuration file
     -t                            check the configuration file and exit
         --client_advertise URL    address told to clients instead of the listener's
         --shards N                executors, each on a CPU (default: all CPUs allowed)
+
+    -sl, --signal NAME[=PID]      tell a running server to stop, quit, term, reopen, reload or ldm
 
 Logging options:
     -D, --debug                   debug lines
@@ -19,6 +22,11 @@ Logging options:
     -VV                           trace lines of the system account as well
     -DV, -DVV                     debug lines and either of these
     -T, --logtime=false           lines without their time
+        --logtime_utc             times in UTC
+    -l, --log FILE                log file instead of standard error
+        --log_size_limit BYTES    size at which a new log file is begun
+    -s, --syslog                  log to the machine's syslog
+    -r, --remote_syslog URL       log to another syslog (udp://localhost:514)
         --max_traced_msg_len N    bytes of a payload that a trace line shows
 
 Authorization options:
@@ -26,10 +34,21 @@ Authorization options:
         --pass PASSWORD           and its password, in clear or a bcrypt hash
         --auth TOKEN              token that clients must present
 
+TLS options:
+        --tls                     clients speak TLS; --help_tls says more
+
 Other options:
     -h, --help                    this text
     -v, --version                 versions
 
 Flags go before the configuration file. Values may follow after a space or '='.";
 
-pub(crate) const TLS: &str = "TLS is not supported yet.";
+pub(crate) const TLS: &str = "\
+TLS options:
+        --tls                     clients speak TLS
+        --tlscert FILE            PEM file of the server's certificate chain
+        --tlskey FILE             PEM file of its private key
+        --tlsverify               clients must show a certificate
+        --tlscacert FILE          PEM file of the authorities client certificates must come from
+
+These flags take the place of the tls block of a configuration file; --tls=false switches it off.";

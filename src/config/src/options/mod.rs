@@ -7,6 +7,8 @@ pub mod mappings;
 pub mod monitoring;
 pub mod tls;
 
+mod difference;
 mod server;
 
+pub use difference::changes_besides_logging;
 pub use server::Options;

@@ -1,0 +1,69 @@
+//! What changed between two configurations.
+
+use super::Options;
+
+/// Names of the parts that differ, those of logging left out; empty if nothing else differs.
+pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str> {
+    let Options {
+        server_name,
+        shards,
+        client,
+        auth,
+        mappings,
+        logging: _,
+        monitoring,
+        lame_duck_duration,
+        lame_duck_grace_period,
+        pid_file,
+        ports_file_dir,
+        max_closed_clients,
+        tags,
+        metadata,
+        match_cache,
+        publisher_rest,
+        digest: _,
+    } = old;
+    let parts = [
+        (*server_name != new.server_name, "server_name"),
+        (*shards != new.shards, "shards"),
+        (client.tls != new.client.tls, "tls"),
+        (
+            super::client::ClientOptions { tls: None, ..client.clone() }
+                != super::client::ClientOptions { tls: None, ..new.client.clone() },
+            "the client listener and its limits",
+        ),
+        (*auth != new.auth, "authorization or accounts"),
+        (*mappings != new.mappings, "mappings"),
+        (*monitoring != new.monitoring, "monitoring"),
+        (*lame_duck_duration != new.lame_duck_duration, "lame_duck_duration"),
+        (*lame_duck_grace_period != new.lame_duck_grace_period, "lame_duck_grace_period"),
+        (*pid_file != new.pid_file, "pid_file"),
+        (*ports_file_dir != new.ports_file_dir, "ports_file_dir"),
+        (*max_closed_clients != new.max_closed_clients, "max_closed_clients"),
+        (*tags != new.tags, "server_tags"),
+        (*metadata != new.metadata, "server_metadata"),
+        (*match_cache != new.match_cache, "disable_sublist_cache"),
+        (*publisher_rest != new.publisher_rest, "no_fast_producer_stall"),
+    ];
+    parts.into_iter().filter(|(differs, _)| *differs).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logging_may_change_and_the_rest_is_named() {
+        let old = Options::default();
+        let mut new = old.clone();
+        new.logging.debug = true;
+        new.digest = Some("sha256:x".to_owned());
+        assert!(changes_besides_logging(&old, &new).is_empty());
+        new.client.max_payload += 1;
+        new.tags.push("x".to_owned());
+        assert_eq!(
+            changes_besides_logging(&old, &new),
+            ["the client listener and its limits", "server_tags"]
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! TLS of the client listener: what all shards share of it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use natrium_config::options::client::ClientOptions;
+use natrium_config::options::tls::{HandshakeFirst, TlsOptions};
+use natrium_tls::{HandshakeRate, InfoTls, ListenerTls, TlsError};
+
+pub(crate) struct ClientTls {
+    pub(crate) listener: ListenerTls,
+    pub(crate) handshake_first: HandshakeFirst,
+    /// How long a handshake may take, and a client may think about whether it wants one.
+    pub(crate) timeout: Duration,
+    /// Clients may go without.
+    pub(crate) is_optional: bool,
+    /// Asked once a handshake, whose cost makes the lock's nothing.
+    rate: Option<Mutex<HandshakeRate>>,
+}
+
+impl ClientTls {
+    /// Reads certificates and keys; `None` without a `tls` block. Blocks: not for an executor's thread.
+    pub(crate) fn load(client: &ClientOptions) -> Result<Option<Self>, TlsError> {
+        client.tls.as_ref().map(|options| Self::of(options, client.allow_non_tls)).transpose()
+    }
+
+    fn of(options: &TlsOptions, is_optional: bool) -> Result<Self, TlsError> {
+        Ok(Self {
+            listener: ListenerTls::load(options)?,
+            handshake_first: options.handshake_first,
+            timeout: options.timeout,
+            is_optional,
+            rate: options.connection_rate_limit.map(|limit| Mutex::new(HandshakeRate::new(limit))),
+        })
+    }
+
+    pub(crate) fn info(&self) -> InfoTls {
+        self.listener.info(self.is_optional)
+    }
+
+    /// Whether one more handshake may begin.
+    pub(crate) fn admits(&self, now: Instant) -> bool {
+        let rate = self.rate.as_ref().map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner));
+        rate.is_none_or(|mut rate| rate.admit(now))
+    }
+}

@@ -1,0 +1,197 @@
+//! What of the endpoint is the same for all requests.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use natrium_account::{Account, Accounts};
+use natrium_config::options::Options;
+use natrium_config::options::client::WriteTimeout;
+use natrium_model::{AccountId, Timestamp, limits};
+use natrium_monitor::{
+    AccountCounters, AccountSnapshot, BasePath, Features, Listener, Process, RequestStats, ServerSnapshot,
+};
+use natrium_shards::MailboxSender;
+use natrium_wire::Info;
+
+use crate::shard::Letter;
+
+/// The endpoint's place, the shards it asks, and what never changes of what it shows.
+pub(crate) struct Endpoint {
+    pub(super) base: BasePath,
+    pub(super) shards: Vec<MailboxSender<Letter>>,
+    /// Without what differs from request to request.
+    server: ServerSnapshot,
+    /// Without their counters.
+    accounts: Vec<AccountSnapshot>,
+    accepting: AtomicBool,
+}
+
+/// What an endpoint shows of the server besides its options.
+pub(crate) struct ServerFacts<'a> {
+    pub(crate) info: &'a Info,
+    pub(crate) client_port: u16,
+    pub(crate) accounts: &'a Accounts,
+    pub(crate) started: Timestamp,
+    /// CPUs the process may use.
+    pub(crate) cores: usize,
+}
+
+/// What is to be known once a request is there.
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    pub(super) process: Process,
+    pub(super) requests: RequestStats,
+}
+
+impl Endpoint {
+    /// `shards` are all shards' mailboxes, in their order; there is at least one.
+    pub(crate) fn new(
+        options: &Options,
+        facts: &ServerFacts<'_>,
+        shards: Vec<MailboxSender<Letter>>,
+    ) -> Self {
+        Self {
+            base: BasePath::new(options.monitoring.base_path.as_deref().unwrap_or_default()),
+            shards,
+            server: server(options, facts),
+            accounts: accounts(facts),
+            accepting: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether clients are let in: without that, the server is not healthy.
+    pub(crate) fn set_accepting(&self, accepting: bool) {
+        self.accepting.store(accepting, Ordering::Relaxed);
+    }
+
+    pub(super) fn first_shard(&self) -> &MailboxSender<Letter> {
+        &self.shards[0]
+    }
+
+    pub(super) fn cores(&self) -> usize {
+        self.server.process.cores
+    }
+
+    pub(super) fn program(&self) -> &str {
+        &self.server.process.program
+    }
+
+    pub(super) fn server(&self, moment: Moment) -> ServerSnapshot {
+        let Moment { now, process, requests } = moment;
+        let ready = self.accepting.load(Ordering::Relaxed);
+        ServerSnapshot { now, process, requests, ready, ..self.server.clone() }
+    }
+
+    /// All accounts, each with what `counters` says of it: by place among the accounts.
+    pub(super) fn accounts(&self, counters: &[AccountCounters]) -> Vec<AccountSnapshot> {
+        let with_counters = |(account, counters): (&AccountSnapshot, &AccountCounters)| AccountSnapshot {
+            counters: *counters,
+            ..account.clone()
+        };
+        self.accounts.iter().zip(counters).map(with_counters).collect()
+    }
+}
+
+fn server(options: &Options, facts: &ServerFacts<'_>) -> ServerSnapshot {
+    let ServerFacts { info, started, .. } = *facts;
+    ServerSnapshot {
+        id: info.server_id.clone(),
+        name: info.server_name.clone(),
+        git_commit: info.git_commit.clone(),
+        toolchain: info.go.clone(),
+        client: Listener {
+            host: options.client.listen.host.clone(),
+            port: facts.client_port,
+            auth_required: info.auth_required,
+            tls_required: info.tls_required,
+            tls_verify: info.tls_verify,
+            tls_cert_not_after: None,
+        },
+        ip: info.ip.clone(),
+        connect_urls: info.connect_urls.clone(),
+        options: shown_options(options),
+        features: features(),
+        start: started,
+        now: started,
+        config_loaded_at: started,
+        config_digest: options.digest.clone().unwrap_or_default(),
+        process: Process {
+            memory_bytes: 0,
+            cpu_percent: 0.0,
+            cpu_time: std::time::Duration::ZERO,
+            cores: facts.cores,
+            program: std::env::args().next().unwrap_or_default(),
+        },
+        requests: RequestStats::default(),
+        system_account: facts
+            .accounts
+            .system()
+            .and_then(|id| facts.accounts.get(id))
+            .map(|account| account.name().to_string()),
+        ready: false,
+    }
+}
+
+fn shown_options(options: &Options) -> natrium_monitor::Options {
+    let client = &options.client;
+    let monitoring = &options.monitoring;
+    let listen = monitoring.http.as_ref().or(monitoring.https.as_ref());
+    let none_is_zero = |max: Option<usize>| max.map_or(0, |max| max as u64);
+    natrium_monitor::Options {
+        max_connections: client.max_connections.map_or(-1, |max| i64::try_from(max).unwrap_or(i64::MAX)),
+        max_subscriptions: none_is_zero(client.max_subscriptions),
+        ping_interval: client.ping_interval,
+        ping_max: client.ping_max,
+        http_host: listen.map(|listen| listen.host.clone()).unwrap_or_default(),
+        http_port: monitoring.http.as_ref().map_or(0, |listen| configured_port(listen.port)),
+        http_base_path: monitoring.base_path.clone().unwrap_or_default(),
+        https_port: monitoring.https.as_ref().map_or(0, |listen| configured_port(listen.port)),
+        auth_timeout: options.auth.timeout.unwrap_or(limits::AUTH_TIMEOUT),
+        max_control_line: client.max_control_line as u64,
+        max_payload: client.max_payload as u64,
+        max_pending: client.max_pending as u64,
+        tls_timeout: client.tls.as_ref().map_or(limits::TLS_TIMEOUT, |tls| tls.timeout),
+        write_deadline: client.write_deadline,
+        write_timeout: match client.write_timeout {
+            WriteTimeout::Default => "",
+            WriteTimeout::Close => "close",
+            WriteTimeout::Retry => "retry",
+        },
+        tags: options.tags.clone(),
+        metadata: options.metadata.clone(),
+        trusted_proxies: None,
+    }
+}
+
+/// As the reference shows it: -1 stands for any port that was free.
+fn configured_port(port: u16) -> i32 {
+    if port == 0 { -1 } else { i32::from(port) }
+}
+
+/// The reference's feature flags, with what holds for this server: all of them are of JetStream.
+fn features() -> Features {
+    [
+        ("js_ack_fc_v2", false),
+        ("js_api_reply_v2", false),
+        ("js_raft_delete_range", true),
+        ("js_snapshot_sources", false),
+    ]
+    .into_iter()
+    .map(|(name, is_on)| (name.to_owned(), is_on))
+    .collect()
+}
+
+fn accounts(facts: &ServerFacts<'_>) -> Vec<AccountSnapshot> {
+    let snapshot = |(id, account): (AccountId, &Account)| {
+        let name = account.name().to_string();
+        AccountSnapshot {
+            id,
+            name_tag: name.clone(),
+            // No account can be given mappings yet: a configuration that asks for them does not start.
+            mappings: Vec::new(),
+            name,
+            updated: facts.started,
+            counters: AccountCounters::default(),
+        }
+    };
+    facts.accounts.iter().map(snapshot).collect()
+}

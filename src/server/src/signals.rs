@@ -1,0 +1,116 @@
+//! What the operator tells a running server: to end, to send its clients away, to look at its files again.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use log::{error, info};
+use natrium_config::flags::Invocation;
+use natrium_config::language::System;
+use natrium_config::options::{Options, changes_besides_logging};
+use natrium_logging::LogHandle;
+use natrium_shards::{Acceptor, MailboxSender};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+
+use crate::monitoring::Endpoint;
+use crate::server::tell_all;
+use crate::shard::{Letter, Shared};
+
+/// What signals act on.
+pub(crate) struct Running<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) acceptor: &'a mut Acceptor,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) shards: &'a [MailboxSender<Letter>],
+    pub(crate) log: &'a LogHandle,
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) options: &'a Options,
+}
+
+const LAME_DUCK_POLL: Duration = Duration::from_millis(50);
+
+impl Running<'_> {
+    /// Waits for the signal that ends the server, or for the end of lame duck mode; says what the exit code is.
+    pub(crate) fn await_end(&mut self) -> ExitCode {
+        let Ok(mut signals) =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
+        else {
+            error!("signals cannot be received");
+            return ExitCode::FAILURE;
+        };
+        let mut lame_duck_since: Option<Instant> = None;
+        loop {
+            let caught: Vec<i32> = match lame_duck_since {
+                None => signals.wait().collect(),
+                Some(since) if self.lame_duck_is_over(since) => return ExitCode::SUCCESS,
+                Some(_) => {
+                    std::thread::sleep(LAME_DUCK_POLL);
+                    signals.pending().collect()
+                }
+            };
+            for signal in caught {
+                match signal {
+                    SIGINT => {
+                        info!("Trapped \"interrupt\" signal");
+                        return ExitCode::SUCCESS;
+                    }
+                    // Who is sending clients away is ending already.
+                    SIGTERM if lame_duck_since.is_some() => info!("Trapped \"terminated\" signal"),
+                    SIGTERM => {
+                        info!("Trapped \"terminated\" signal");
+                        return ExitCode::SUCCESS;
+                    }
+                    SIGUSR2 if lame_duck_since.is_none() => {
+                        info!("Trapped \"user defined signal 2\" signal");
+                        info!("Entering lame duck mode, stop accepting new clients");
+                        self.endpoint.set_accepting(false);
+                        self.acceptor.close();
+                        tell_all(self.shards, || Letter::LameDuck);
+                        lame_duck_since = Some(Instant::now());
+                    }
+                    SIGHUP => {
+                        info!("Trapped \"hangup\" signal");
+                        self.reload();
+                    }
+                    SIGUSR1 => {
+                        info!("Trapped \"user defined signal 1\" signal");
+                        self.log.reopen();
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn lame_duck_is_over(&self, since: Instant) -> bool {
+        since.elapsed() >= self.shared.rules.lame_duck_grace_period && self.shared.placement.total() == 0
+    }
+
+    /// Reads the configuration again, and logs as it says now. A file that changes anything else is refused as a whole.
+    fn reload(&self) {
+        if let Err(reason) = self.try_reload() {
+            error!("Failed to reload server configuration: {reason}");
+        } else {
+            info!("Reloaded server configuration");
+        }
+    }
+
+    fn try_reload(&self) -> Result<(), String> {
+        if self.invocation.config.as_deref().is_none_or(|path| path == Path::new("")) {
+            return Err("can only reload config when a file is provided using -c or --config".to_owned());
+        }
+        let loaded = self.invocation.load(&System).map_err(|error| error.to_string())?;
+        for warning in &loaded.warnings {
+            log::warn!("{warning}");
+        }
+        let changes = changes_besides_logging(self.options, &loaded.options);
+        if !changes.is_empty() {
+            return Err(format!("config reload not supported for {}", changes.join(", ")));
+        }
+        let (old, new) = (&self.options.logging, &loaded.options.logging);
+        if (old.trace_headers, old.traced_payload_max) != (new.trace_headers, new.traced_payload_max) {
+            return Err("config reload not supported for trace_headers, max_traced_msg_len".to_owned());
+        }
+        self.log.reconfigure(new).map_err(|error| error.to_string())
+    }
+}
