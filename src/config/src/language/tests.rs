@@ -66,6 +66,11 @@ fn assert_reads(text: &str, expected: &str) {
     assert_eq!(shown(&read(text)), expected, "{text}");
 }
 
+// go: conf/lex_test.go TestPlainValue
+// go: conf/lex_test.go TestSimpleKeyBoolValues
+// go: conf/lex_test.go TestColonKeySep
+// go: conf/lex_test.go TestWhitespaceKeySep
+// go: conf/lex_test.go TestNonBool
 // go: conf/parse_test.go TestSimpleTopLevel
 // go: conf/parse_test.go TestBools
 #[test]
@@ -83,6 +88,8 @@ fn words_numbers_and_booleans() {
     assert_reads("a = truely", r#"a="truely""#);
 }
 
+// go: conf/lex_test.go TestConvenientIntegerValues
+// go: conf/lex_test.go TestSimpleKeyNegativeIntegerValues
 // go: conf/parse_test.go TestConvenientNumbers
 #[test]
 fn units_are_powers_of_1000_or_1024() {
@@ -97,7 +104,10 @@ fn units_are_powers_of_1000_or_1024() {
     assert!(refused("a = 10e").contains("out of range"));
 }
 
-// go: conf/lex_test.go TestIPAddressValues
+// go: conf/lex_test.go TestUnquotedIPAddr
+// go: conf/lex_test.go TestDateValues
+// go: conf/lex_test.go TestStringStartingWithNumber
+// go: conf/lex_test.go TestBadFloatValues
 #[test]
 fn addresses_and_dates_are_told_from_numbers() {
     assert_reads("listen: 127.0.0.1:4222", r#"listen="127.0.0.1:4222""#);
@@ -113,6 +123,12 @@ fn addresses_and_dates_are_told_from_numbers() {
     }
 }
 
+// go: conf/lex_test.go TestSimpleMap
+// go: conf/lex_test.go TestMultilineMap
+// go: conf/lex_test.go TestNestedWhitespaceMaps
+// go: conf/lex_test.go TestOptionalSemicolons
+// go: conf/lex_test.go TestSemicolonChaining
+// go: conf/lex_test.go TestJSONCompat
 // go: conf/parse_test.go TestSample1
 // go: conf/lex_test.go TestNestedMaps
 #[test]
@@ -148,8 +164,7 @@ fn arrays_hold_anything() {
 }
 
 // go: conf/lex_test.go TestTopValuesWithComments
-// go: conf/lex_test.go TestTrailingComments
-// go: conf/lex_test.go TestSimpleMapWithComments
+// go: conf/lex_test.go TestComments
 #[test]
 fn comments_end_with_their_line() {
     for text in ["foo = 123 // x", "foo=123 # y\n", "# a\n// b\nfoo 123", "foo = 123; # c", "foo = 123//c"] {
@@ -164,6 +179,12 @@ fn comments_end_with_their_line() {
     assert_reads("url = nats://a:b@c#d", r#"url="nats://a:b@c#d""#);
 }
 
+// go: conf/lex_test.go TestRawString
+// go: conf/lex_test.go TestBadStringEscape
+// go: conf/lex_test.go TestBadBinaryStringEndingAfterOneHexChar
+// go: conf/lex_test.go TestBadBinaryStringWithOneHexChar
+// go: conf/lex_test.go TestDanglingQuotedString
+// go: conf/lex_test.go TestDanglingSingleQuotedString
 // go: conf/lex_test.go TestEscapedString
 // go: conf/lex_test.go TestCompoundStringES
 // go: conf/lex_test.go TestNonQuotedStrings
@@ -180,12 +201,20 @@ fn strings_and_their_escapes() {
     }
 }
 
+// go: conf/lex_test.go TestBlockString
+// go: conf/lex_test.go TestBlockStringMultiLine
+// go: conf/lex_test.go TestBlockStringEOF
+// go: conf/lex_test.go TestBlockDanglingParens
+// go: conf/parse_test.go TestBlocks
 #[test]
 fn a_block_ends_with_a_lone_parenthesis() {
     assert_reads("a (\nkey (1)\n  )x\n)\nb 2", "a=\"\\nkey (1)\\n  )x\\n\" b=2");
+    assert_reads("a (\nlast\n)", "a=\"\\nlast\\n\"");
     assert!(refused("a (\nnever").contains("end of file in a block"));
 }
 
+// go: conf/lex_test.go TestVariableValues
+// go: conf/lex_test.go TestNonVariable
 // go: conf/parse_test.go TestSimpleVariable
 // go: conf/parse_test.go TestNestedVariable
 // go: conf/parse_test.go TestMissingVariable
@@ -269,6 +298,27 @@ fn files_are_included_where_they_are_named() {
     assert_reads("included = 2", "included=2");
 }
 
+// go: conf/lex_test.go TestQuotedKeys
+// go: conf/lex_test.go TestQuotedKeysWithSpace
+// go: conf/lex_test.go TestMapQuotedKeys
+// go: conf/lex_test.go TestSpecialCharsMapQuotedKeys
+// go: conf/lex_test.go TestEmptyStringDQ
+// go: conf/lex_test.go TestEmptyStringSQ
+#[test]
+fn keys_may_be_quoted() {
+    assert_reads("'a b' = 1; \"c\" = \"\"; 'd': ''", "a b=1 c=\"\" d=\"\"");
+    assert_reads("m { 'x.>' = 1, \"y*\\\": 2 }", "m={x.>=1 y*\\=2}");
+}
+
+// go: conf/parse_test.go TestParseWithNoValuesEmptyConfigsAreValid
+// go: conf/parse_test.go TestParseWithTrailingBracketsAreValid
+#[test]
+fn nothing_and_a_bracket_too_many_are_let_pass() {
+    for text in ["", "\n\n", "# nothing", "{}", "  { }  ", "{ a = 1 }\n}", "}"] {
+        read(text);
+    }
+}
+
 #[test]
 fn what_is_there_twice_has_its_last_value() {
     assert_reads("a = 1\nb = 2\na = 3", "a=3 b=2");
@@ -288,6 +338,10 @@ fn values_stand_where_their_keys_stand() {
     assert_eq!(at(&values[1]), (4, 2));
 }
 
+// go: conf/lex_test.go TestBadKey
+// go: conf/lex_test.go TestKeyDanglingQuotedString
+// go: conf/lex_test.go TestKeyDanglingSingleQuotedString
+// go: conf/lex_test.go TestMapDanglingBracket
 // go: conf/parse_test.go TestParserNoInfiniteLoop
 // go: conf/parse_test.go TestParseWithNoValuesAreInvalid
 #[test]
@@ -311,6 +365,9 @@ fn what_is_no_configuration_is_refused() {
         "include \n",
         "include 'x",
         "'a",
+        "\"a",
+        "m { 'a",
+        "m { \"a",
         "}a = 1",
     ] {
         let error = refused(text);
@@ -321,6 +378,7 @@ fn what_is_no_configuration_is_refused() {
 }
 
 /// The digests the reference (2.15.1) shows for these files.
+// go: conf/parse_test.go TestParseDigest
 #[test]
 fn the_digest_is_the_references() {
     let cases = include_str!("testdata/digests.txt");
