@@ -217,16 +217,14 @@ impl Broker {
         let mut groups = std::mem::take(&mut self.scratch.groups);
         self.collect_groups(&mut groups);
         groups.retain(|(other, _)| *other == name);
-        let members =
-            || groups.iter().flat_map(|(_, key)| self.groups[*key as usize].members.iter().copied());
-        let count = members().count();
-        let served = if count == 0 {
-            false
-        } else {
-            let start = usize::try_from(self.random.next_u64() % count as u64).expect("below a length");
-            let keys: smallvec::SmallVec<[u32; 16]> = members().collect();
-            (0..count).any(|step| self.deliver(keys[(start + step) % count], delivery))
-        };
+        let count: usize = groups.iter().map(|(_, key)| self.groups[*key as usize].members.len()).sum();
+        let start = self.random.next_u64().checked_rem(count as u64).unwrap_or(0);
+        let start = usize::try_from(start).expect("below a length");
+        let served = (0..count).any(|step| {
+            let mut members = groups.iter().flat_map(|(_, key)| &self.groups[*key as usize].members);
+            let member = *members.nth((start + step) % count).expect("below the number of members");
+            self.deliver(member, delivery)
+        });
         if !served && hops < HOPS_MAX {
             let remotes =
                 || groups.iter().flat_map(|(_, key)| self.groups[*key as usize].remote.iter().copied());
