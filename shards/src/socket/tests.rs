@@ -194,6 +194,8 @@ fn nothing_is_lost_on_a_client_that_reads_late() {
             let blocked = rest.len();
             may_read.send(()).unwrap();
             for piece in rest.chunks(300_000) {
+                // A turn without output of its own must not forget what was sealed before.
+                assert_eq!(poll_fn(|cx| socket.poll_write(cx, &[])).await.unwrap(), 0);
                 write_all(&mut socket, piece).await.unwrap();
             }
             close(&mut socket).await.unwrap();

@@ -107,7 +107,7 @@ impl TlsStream {
             }
             return Poll::Ready(Ok(length));
         }
-        loop {
+        for _ in 0..RECEIVES_PER_TURN {
             // Answers of TLS itself leave here. What a writer waits for is left to it: it would never learn that it left.
             if self.unreported == 0
                 && let Poll::Ready(Err(error)) = self.poll_flush(tcp, cx)
@@ -121,11 +121,13 @@ impl TlsStream {
             }
             // Plaintext is shorter than its record: reading no more than this, all of it has room in `buffer`.
             let wanted = buffer.len().saturating_sub(self.received.len()).max(RECEIVED_BYTES_MIN);
-            match ready!(self.poll_receive(tcp, cx, wanted, buffer))? {
-                Received::Plaintext(length) => return Poll::Ready(Ok(length)),
-                Received::Nothing => {}
+            let length = ready!(self.poll_receive(tcp, cx, wanted, buffer))?;
+            if length > 0 {
+                return Poll::Ready(Ok(length));
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     pub(super) fn poll_write(
@@ -144,7 +146,7 @@ impl TlsStream {
             ready!(self.poll_flush(tcp, cx))?;
         }
         let written = self.unreported.min(offered);
-        self.unreported = 0;
+        self.unreported -= written;
         Poll::Ready(Ok(written))
     }
 
@@ -178,14 +180,15 @@ impl TlsStream {
         self.received.capacity() + self.opened.capacity() + self.sealed.capacity()
     }
 
-    /// Reads at most `wanted` bytes of records, and the plaintext they complete into `buffer`.
+    /// Reads at most `wanted` bytes of records, and the plaintext they complete into `buffer`: the bytes there. None are no
+    /// end: it may have been part of a record, or a message of TLS itself.
     fn poll_receive(
         &mut self,
         tcp: &mut TcpStream,
         cx: &mut Context<'_>,
         wanted: usize,
         buffer: &mut [u8],
-    ) -> Poll<io::Result<Received>> {
+    ) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let kept = self.received.len();
             let end = (kept + wanted).min(RECEIVED_BYTES_MAX);
@@ -197,14 +200,10 @@ impl TlsStream {
             let length = ready!(Pin::new(&mut *tcp).poll_read(cx, &mut scratch.received[kept..end]))?;
             if length == 0 {
                 self.ending = Ending::PeerEnded;
-                return Poll::Ready(Ok(Received::Nothing));
+                return Poll::Ready(Ok(0));
             }
             scratch.received[..kept].copy_from_slice(&self.received);
-            let opened = self.understand(tcp, &mut scratch.received[..kept + length], buffer, None)?;
-            Poll::Ready(Ok(match opened {
-                0 => Received::Nothing,
-                length => Received::Plaintext(length),
-            }))
+            Poll::Ready(self.understand(tcp, &mut scratch.received[..kept + length], buffer, None))
         })
     }
 
@@ -302,14 +301,6 @@ impl TlsStream {
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// What a read brought.
-enum Received {
-    /// That many bytes of plaintext.
-    Plaintext(usize),
-    /// None: part of a record, a message of TLS itself, or the end.
-    Nothing,
 }
 
 /// What is to be sealed.
@@ -421,6 +412,8 @@ thread_local! {
 
 /// Records that are read at once; also the longest handshake message, as in rustls's own buffer.
 const RECEIVED_BYTES_MAX: usize = 64 * 1024;
+/// Reads in a row that bring no plaintext before others have their turn.
+const RECEIVES_PER_TURN: usize = 16;
 /// A smaller read is not worth its system call.
 const RECEIVED_BYTES_MIN: usize = 4 * 1024;
 /// Plaintext that is sealed at once: what a connection whose peer does not read holds in records.
