@@ -10,12 +10,14 @@ mod error;
 mod groups;
 mod listener;
 mod pinned;
+mod probe;
 mod rate;
 mod suites;
 
 pub use error::{KeyPairError, PairPlace, TlsError};
 pub use listener::{InfoTls, ListenerTls};
 pub use pinned::NotPinned;
+pub use probe::is_probe;
 pub use rate::HandshakeRate;
 pub use suites::{cipher_suite_name, version_name};
 

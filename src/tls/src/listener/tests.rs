@@ -15,7 +15,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 
 use crate::test_pki::{TestPki, Use, certificate_of, key_of};
-use crate::{KeyPairError, ListenerTls, NotPinned, TlsError, cipher_suite_name, version_name};
+use crate::{KeyPairError, ListenerTls, NotPinned, TlsError, cipher_suite_name, is_probe, version_name};
 
 type Versions = &'static [&'static SupportedProtocolVersion];
 
@@ -387,6 +387,27 @@ fn info_says_what_is_asked_of_clients() {
     assert_eq!(facts(&open, true), (false, false, true));
     let strict = load(&TlsOptions { verify: true, ca_file: Some(pki.path("ca.pem")), ..pki.options() });
     assert_eq!(facts(&strict, false), (true, true, false));
+}
+
+#[test]
+fn what_is_no_tls_is_a_probe_and_what_is_broken_tls_is_not() {
+    let pki = TestPki::new();
+    let listener = load(&pki.options());
+    let first_bytes = |mut bytes: &[u8]| {
+        let mut server = ServerConnection::new(Arc::clone(&listener.config)).unwrap();
+        server.read_tls(&mut bytes).unwrap();
+        server.process_new_packets().unwrap_err()
+    };
+    for probe in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"CONNECT {\"verbose\":false}\r\n", b"\0\0\0\0\0\0\0\0"] {
+        let error = first_bytes(probe);
+        assert!(is_probe(&error), "{error}");
+    }
+    // A record of one handshake message of an unknown type.
+    let error = first_bytes(&[0x16, 3, 1, 0, 4, 0x63, 0, 0, 0]);
+    assert!(!is_probe(&error), "{error}");
+    let strict = load(&TlsOptions { verify: true, ca_file: Some(pki.path("ca.pem")), ..pki.options() });
+    let failed = shake(&strict, Client::default().config(&pki), "localhost").err().unwrap();
+    assert!(!is_probe(&failed.server.unwrap()));
 }
 
 #[test]
