@@ -131,7 +131,7 @@ impl Host for Shard<'_> {
     }
 
     fn subscribe(&mut self, subject: &[u8], queue: Option<&[u8]>, sid: &[u8], checked: bool) -> Subscribed {
-        self.broker.subscribe(self.key, subject, queue, sid, checked).unwrap();
+        self.broker.subscribe(self.key, subject, queue, sid, checked).expect("the filters are valid");
         Subscribed::Done
     }
 
