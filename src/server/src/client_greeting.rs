@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use log::{error, warn};
+use log::{Level, error, log, warn};
 use natrium_account::PeerCertificate;
 use natrium_client::{Host, Origin};
 use natrium_config::options::tls::HandshakeFirst;
@@ -104,7 +104,9 @@ async fn shake_hands(
         return Err(CloseReason::MaxConnectionsExceeded);
     }
     let failed = |error: io::Error| {
-        error!("{} - TLS handshake error: {error}", client.connection.borrow().log_name());
+        // Whoever knocks without speaking TLS at all is no news.
+        let level = if is_probe(&error) { Level::Debug } else { Level::Error };
+        log!(level, "{} - TLS handshake error: {error}", client.connection.borrow().log_name());
         CloseReason::TlsHandshakeError
     };
     let config = Arc::clone(&tls.listener.config);
@@ -133,6 +135,11 @@ async fn shake_hands(
     };
     client.connection.borrow_mut().tls_established(certificate, Instant::now());
     Ok(())
+}
+
+fn is_probe(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    cause.is_some_and(natrium_tls::is_probe)
 }
 
 /// A client that comes without a header speaks for itself.

@@ -101,8 +101,12 @@ impl Host for ClientHost<'_> {
         (name, id == AccountId::SYSTEM)
     }
 
-    fn map_subject(&mut self, _subject: &[u8], _out: &mut Vec<u8>) -> bool {
-        // No account can be given mappings yet: a configuration that asks for them does not start.
-        false
+    fn map_subject(&mut self, subject: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(mappings) = self.shard.shared.mappings.of_account(self.broker.conn(self.key).account())
+        else {
+            return false;
+        };
+        // There is no cluster yet whose name a destination could ask for.
+        mappings.select(subject, None, || self.broker.random(), out)
     }
 }

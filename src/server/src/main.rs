@@ -1,5 +1,6 @@
 //! The server `natrium`: start-up, signals, and the wiring of everything to shards.
 
+mod account_mappings;
 mod client_greeting;
 mod client_host;
 mod client_settings;

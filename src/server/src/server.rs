@@ -17,6 +17,7 @@ use natrium_process::{PidFileError, Ports, PortsFile, PortsFileError, Program};
 use natrium_shards::{Acceptor, HostError, LaneEnds, Mailbox, MailboxSender, Shards};
 use natrium_tls::TlsError;
 
+use crate::account_mappings::{AccountMappingError, AccountMappings};
 use crate::client_settings::{self, Identity};
 use crate::client_tls::ClientTls;
 use crate::monitoring::{Endpoint, Monitor, MonitorError, ServerFacts};
@@ -31,6 +32,8 @@ pub(crate) enum ServerError {
     Host(#[from] HostError),
     #[error(transparent)]
     Authorization(#[from] AuthError),
+    #[error(transparent)]
+    Mapping(#[from] AccountMappingError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("Error listening on port: {host}:{port}, {error:?}: {error}")]
@@ -67,6 +70,7 @@ pub(crate) fn check(options: &Options) -> Result<(), ServerError> {
     ClientTls::load(&options.client)?;
     let accounts = Accounts::from_options(&options.auth)?;
     Authenticator::new(&options.auth, &accounts, client_settings::certificate_types(options))?;
+    AccountMappings::of(options, &accounts)?;
     Ok(())
 }
 
@@ -88,11 +92,8 @@ pub(crate) fn run(invocation: &Invocation, options: &Options) -> Result<ExitCode
 }
 
 fn refuse_not_yet(options: &Options) -> Result<(), ServerError> {
-    let has_mappings = !options.mappings.is_empty()
-        || options.auth.accounts.iter().any(|account| !account.mappings.is_empty());
-    let asked = [(options.monitoring.https.is_some(), "https monitoring"), (has_mappings, "mappings")];
-    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
-        Some((_, what)) => Err(ServerError::NotYet(what)),
+    match options.monitoring.https {
+        Some(_) => Err(ServerError::NotYet("https monitoring")),
         None => Ok(()),
     }
 }
@@ -122,6 +123,7 @@ fn serve(
     let accounts = Accounts::from_options(&options.auth)?;
     let authenticator =
         Authenticator::new(&options.auth, &accounts, client_settings::certificate_types(options))?;
+    let mappings = AccountMappings::of(options, &accounts)?;
     let tls = ClientTls::load(&options.client)?;
     if authenticator.has_clear_passwords() {
         warn!("Plaintext passwords detected, use nkeys or bcrypt");
@@ -145,6 +147,7 @@ fn serve(
         shards,
         settings: Arc::new(settings),
         accounts,
+        mappings,
         authenticator,
         placement: Placement::new(shards),
         rules: Rules::of(options),

@@ -23,6 +23,7 @@ use natrium_wire::Info;
 use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::account_mappings::AccountMappings;
 use crate::client_host::ClientHost;
 use crate::client_task::{self, Client};
 use crate::client_tls::ClientTls;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) shards: usize,
     pub(crate) settings: Arc<ClientSettings>,
     pub(crate) accounts: Accounts,
+    pub(crate) mappings: AccountMappings,
     pub(crate) authenticator: Authenticator,
     pub(crate) placement: Placement,
     pub(crate) rules: Rules,
