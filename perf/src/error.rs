@@ -11,6 +11,8 @@ pub(crate) enum RigError {
         #[source]
         source: io::Error,
     },
+    #[error("{path:?} is not there: {remedy}")]
+    NoBinary { path: PathBuf, remedy: &'static str },
     #[error("the server closed the connection")]
     Closed,
     /// Bytes that are neither an expected message nor a PING: `-ERR`, a duplicate, or a frame of another size.

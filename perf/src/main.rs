@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 
 /// Runs everything and writes the results; false when a scenario failed.
 fn measure(options: &Options) -> Result<bool, RigError> {
+    look_for_binaries(options)?;
     raise_file_limit().map_err(RigError::io("raising the limit of open files"))?;
     let folder = tempfile::tempdir().map_err(RigError::io("making a folder for the certificate"))?;
     let certificate = Certificate::make(folder.path())?;
@@ -90,6 +91,21 @@ fn measure(options: &Options) -> Result<bool, RigError> {
         fs::write(path, text).map_err(RigError::io("writing the JSON"))?;
     }
     Ok(report.failures.is_empty())
+}
+
+/// Before an hour is spent on half of a comparison.
+fn look_for_binaries(options: &Options) -> Result<(), RigError> {
+    if !options.natrium.exists() {
+        let remedy = "build it with `cargo build --release` or name it with --natrium";
+        return Err(RigError::NoBinary { path: options.natrium.clone(), remedy });
+    }
+    match &options.reference {
+        Some(path) if !path.exists() => {
+            let remedy = "name nats-server with --reference; `tests/run` installs it to .venv";
+            Err(RigError::NoBinary { path: path.clone(), remedy })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 struct Rig<'a> {
