@@ -257,3 +257,33 @@ fn garbage_instead_of_a_handshake_ends_the_connection_alone() {
         assert_eq!(connect(&mut tls_over(socket, &client), QUIET).unwrap(), "PONG\r\n", "{name}");
     });
 }
+
+#[test]
+fn monitoring_speaks_https_and_asks_nobody_for_a_certificate() {
+    let client = PKI.client(None).unwrap();
+    let config = format!("{}https: \"127.0.0.1:-1\"", PKI.block("verify: true"));
+    with_each_server(&config, |name, server| {
+        let log = server.log();
+        let line = log.lines().find_map(|line| line.split_once("Starting https monitor on "));
+        let address = line.unwrap_or_else(|| panic!("{name}: {log}")).1.trim();
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut tls = tls_over(socket, &client);
+        tls.write_all(b"GET /varz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        // Whether the end is told by TLS or by TCP alone is not what this is about.
+        let _ = tls.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("\"tls_verify\": true"),
+            "{name}: {answer}"
+        );
+        // In clear there is nothing to be had.
+        let mut clear = TcpStream::connect(address).unwrap();
+        clear.set_read_timeout(Some(PATIENCE)).unwrap();
+        clear.write_all(b"GET /varz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let _ = clear.read_to_end(&mut answer);
+        assert!(!String::from_utf8_lossy(&answer).contains("server_id"), "{name}");
+    });
+}

@@ -1,11 +1,13 @@
 //! TLS of the client listener: what all shards share of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use natrium_config::options::Options;
 use natrium_config::options::client::ClientOptions;
 use natrium_config::options::tls::{HandshakeFirst, TlsOptions};
 use natrium_tls::{HandshakeRate, InfoTls, ListenerTls, TlsError};
+use rustls::ServerConfig;
 
 pub(crate) struct ClientTls {
     pub(crate) listener: ListenerTls,
@@ -43,4 +45,12 @@ impl ClientTls {
         let rate = self.rate.as_ref().map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner));
         rate.is_none_or(|mut rate| rate.admit(now))
     }
+}
+
+/// What HTTPS monitoring is spoken with: the client listener's certificates, and nobody is asked for one.
+pub(crate) fn for_monitoring(options: &Options) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let tls = options.monitoring.https.as_ref().and(options.client.tls.as_ref());
+    let listener = tls
+        .map(|tls| ListenerTls::load(&TlsOptions { verify: false, pinned_certs: Vec::new(), ..tls.clone() }));
+    Ok(listener.transpose()?.map(|listener| listener.config))
 }

@@ -19,7 +19,7 @@ use natrium_tls::TlsError;
 
 use crate::account_mappings::{AccountMappingError, AccountMappings};
 use crate::client_settings::{self, Identity};
-use crate::client_tls::ClientTls;
+use crate::client_tls::{self, ClientTls};
 use crate::monitoring::{Endpoint, Monitor, MonitorError, ServerFacts};
 use crate::placement::Placement;
 use crate::shard::{self, Letter, Rules, Shared};
@@ -44,9 +44,6 @@ pub(crate) enum ServerError {
     PidFile(#[from] PidFileError),
     #[error(transparent)]
     PortsFile(#[from] PortsFileError),
-    /// The configuration asks for something that is understood and not built yet.
-    #[error("{0} is not supported yet")]
-    NotYet(&'static str),
     #[error("invalid client_advertise {0:?}: expected host or host:port")]
     Advertise(String),
     #[error(transparent)]
@@ -65,7 +62,6 @@ const MAILBOX_LETTERS: usize = 4096;
 /// # Errors
 /// What stands in the way.
 pub(crate) fn check(options: &Options) -> Result<(), ServerError> {
-    refuse_not_yet(options)?;
     client_settings::advertised(options)?;
     ClientTls::load(&options.client)?;
     let accounts = Accounts::from_options(&options.auth)?;
@@ -80,7 +76,6 @@ pub(crate) fn check(options: &Options) -> Result<(), ServerError> {
 /// What kept the server from starting, or ended it; the log has it too.
 pub(crate) fn run(invocation: &Invocation, options: &Options) -> Result<ExitCode, ServerError> {
     let started = Instant::now();
-    refuse_not_yet(options)?;
     let program = Program::current();
     let log = Logger::start(&options.logging, &program)?;
     let outcome = serve(invocation, options, &program, &log, started);
@@ -89,13 +84,6 @@ pub(crate) fn run(invocation: &Invocation, options: &Options) -> Result<ExitCode
     }
     log.flush();
     outcome
-}
-
-fn refuse_not_yet(options: &Options) -> Result<(), ServerError> {
-    match options.monitoring.https {
-        Some(_) => Err(ServerError::NotYet("https monitoring")),
-        None => Ok(()),
-    }
 }
 
 fn serve(
@@ -142,7 +130,8 @@ fn serve(
         started: Timestamp::from_system(SystemTime::now()),
         cores: cpus.len(),
     };
-    let endpoint = Arc::new(Endpoint::new(options, &facts, senders.clone()));
+    let endpoint =
+        Arc::new(Endpoint::new(options, &facts, senders.clone(), client_tls::for_monitoring(options)?));
     let shared = Arc::new(Shared {
         shards,
         settings: Arc::new(settings),
@@ -204,7 +193,7 @@ fn write_ports_file(
     let scheme = if options.client.tls.is_some() { "tls" } else { "nats" };
     let nats = natrium_process::listener_urls(scheme, clients, &interfaces);
     let monitoring = monitor
-        .map(|monitor| natrium_process::listener_urls("http", monitor.address(), &interfaces))
+        .map(|monitor| natrium_process::listener_urls(monitor.scheme(), monitor.address(), &interfaces))
         .unwrap_or_default();
     Ok(Some(PortsFile::write(folder, program, &Ports { nats, monitoring, ..Ports::default() })?))
 }

@@ -12,6 +12,8 @@ Server options:
     -c, --config FILE             configuration file
     -t                            check the configuration file and exit
         --client_advertise URL    address told to clients instead of the listener's
+    -m, --http_port PORT          monitoring over HTTP
+    -ms, --https_port PORT        monitoring over HTTPS
         --shards N                executors, each on a CPU (default: all CPUs allowed)
 
     -sl, --signal NAME[=PID]      tell a running server to stop, quit, term, reopen, reload or ldm

@@ -1,5 +1,6 @@
 //! What of the endpoint is the same for all requests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use natrium_account::{Account, Accounts};
@@ -11,6 +12,7 @@ use natrium_monitor::{
 };
 use natrium_shards::MailboxSender;
 use natrium_wire::Info;
+use rustls::ServerConfig;
 
 use crate::shard::Letter;
 
@@ -23,6 +25,8 @@ pub(crate) struct Endpoint {
     /// Without their counters.
     accounts: Vec<AccountSnapshot>,
     accepting: AtomicBool,
+    /// What HTTPS is spoken with; `None`: HTTP.
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 /// What an endpoint shows of the server besides its options.
@@ -43,11 +47,12 @@ pub(super) struct Moment {
 }
 
 impl Endpoint {
-    /// `shards` are all shards' mailboxes, in their order; there is at least one.
+    /// `shards` are all shards' mailboxes, in their order; there is at least one. With `tls`, the endpoint speaks HTTPS.
     pub(crate) fn new(
         options: &Options,
         facts: &ServerFacts<'_>,
         shards: Vec<MailboxSender<Letter>>,
+        tls: Option<Arc<ServerConfig>>,
     ) -> Self {
         Self {
             base: BasePath::new(options.monitoring.base_path.as_deref().unwrap_or_default()),
@@ -55,6 +60,7 @@ impl Endpoint {
             server: server(options, facts),
             accounts: accounts(facts),
             accepting: AtomicBool::new(false),
+            tls,
         }
     }
 

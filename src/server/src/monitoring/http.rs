@@ -1,6 +1,7 @@
 //! HTTP over one connection of the endpoint.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +35,13 @@ pub(crate) fn serve(shard: &Rc<Shard>, socket: socket2::Socket, endpoint: Arc<En
         debug!("{CONNECTIONS_MAX} monitoring connections are open: one more is closed");
         return;
     }
-    let Ok(socket) = Socket::new(socket) else { return };
+    let Ok(mut socket) = Socket::new(socket) else { return };
+    if let Some(tls) = &endpoint.tls
+        && let Err(error) = socket.start_tls(Arc::clone(tls), &[])
+    {
+        debug!("monitoring connection ended: {error}");
+        return;
+    }
     open.set(open.get() + 1);
     let shard = Rc::clone(shard);
     spawn(async move {
@@ -43,7 +50,7 @@ pub(crate) fn serve(shard: &Rc<Shard>, socket: socket2::Socket, endpoint: Arc<En
     });
 }
 
-async fn speak(shard: &Rc<Shard>, socket: Socket, endpoint: Arc<Endpoint>) {
+async fn speak(shard: &Rc<Shard>, mut socket: Socket, endpoint: Arc<Endpoint>) {
     let pace = Rc::new(Pace::new(Instant::now()));
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (shard, endpoint, pace) = (Rc::clone(shard), Arc::clone(&endpoint), Rc::clone(&pace));
@@ -54,12 +61,16 @@ async fn speak(shard: &Rc<Shard>, socket: Socket, endpoint: Arc<Endpoint>) {
             Ok::<_, Infallible>(written(response))
         }
     });
-    let stream = HttpStream::new(socket, Rc::clone(&pace));
-    let connection = http1::Builder::new()
-        .title_case_headers(true)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(stream, service);
     let served = async {
+        if let Err(error) = poll_fn(|cx| socket.poll_handshake(cx)).await {
+            debug!("monitoring connection ended: {error}");
+            return;
+        }
+        let stream = HttpStream::new(socket, Rc::clone(&pace));
+        let connection = http1::Builder::new()
+            .title_case_headers(true)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(stream, service);
         if let Err(error) = connection.await {
             debug!("monitoring connection ended: {error}");
         }

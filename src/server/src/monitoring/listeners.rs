@@ -15,6 +15,8 @@ use crate::shard::Letter;
 pub(crate) struct Monitor {
     acceptor: Acceptor,
     host: String,
+    /// `http` or `https`.
+    scheme: &'static str,
 }
 
 /// Why the endpoint cannot be served.
@@ -33,15 +35,17 @@ impl Monitor {
     /// # Errors
     /// The address cannot be had.
     pub(crate) fn bind(options: &MonitoringOptions) -> Result<Option<Self>, MonitorError> {
-        options.http.as_ref().map(Self::listen).transpose()
+        let http = options.http.as_ref().map(|listen| (listen, "http"));
+        let listener = http.or(options.https.as_ref().map(|listen| (listen, "https")));
+        listener.map(|(listen, scheme)| Self::listen(listen, scheme)).transpose()
     }
 
-    fn listen(listen: &Listen) -> Result<Self, MonitorError> {
+    fn listen(listen: &Listen, scheme: &'static str) -> Result<Self, MonitorError> {
         let failed = |error| MonitorError { host: listen.host.clone(), port: listen.port, error };
         let address = (listen.host.as_str(), listen.port).to_socket_addrs().map_err(failed)?.next();
         let address = address.ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
         let acceptor = Acceptor::bind(address).map_err(failed)?;
-        Ok(Self { acceptor, host: listen.host.clone() })
+        Ok(Self { acceptor, host: listen.host.clone(), scheme })
     }
 
     /// Hands each connection to the first of the endpoint's shards.
@@ -54,7 +58,7 @@ impl Monitor {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
         };
-        info!("Starting http monitor on {host}:{port}");
+        info!("Starting {} monitor on {host}:{port}", self.scheme);
         let accepted = move |socket: socket2::Socket, address: SocketAddr| {
             let letter = Letter::Monitor { socket, endpoint: Arc::clone(&endpoint) };
             // A full box drops the connection: whoever asks sees it closed and tries again.
@@ -67,6 +71,10 @@ impl Monitor {
         };
         let failure = |error| MonitorError { host: self.host.clone(), port, error };
         self.acceptor.start(accepted, failed).map_err(failure)
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.scheme
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
