@@ -152,7 +152,8 @@ impl Rig<'_> {
 
     fn once(&self, scenario: &Scenario, variant: &Variant) -> Result<Sample, RigError> {
         let certificate = scenario.tls.then_some(&self.certificate);
-        scenario.run(&Server::start(variant, certificate)?)
+        let server = Server::start(variant, certificate)?;
+        scenario.run(&server).inspect_err(|_| eprintln!("  the server's last words: {}", server.last_words()))
     }
 
     /// A natrium that refuses to start with TLS lacks it; anything else that goes wrong is a failure.

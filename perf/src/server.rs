@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     port: u16,
     tls: Option<Arc<ClientConfig>>,
     started_in: Duration,
+    /// What it writes to its error stream.
+    log: fs::File,
 }
 
 /// Which server, and how it is started.
@@ -85,13 +88,13 @@ impl Server {
             .spawn()
             .map_err(RigError::io("starting a server"))?;
         let tls = certificate.map(Certificate::client_config).transpose()?;
-        let mut server = Self { process, port, tls, started_in: Duration::ZERO };
-        server.await_info(variant, log, began)?;
+        let mut server = Self { process, port, tls, started_in: Duration::ZERO, log };
+        server.await_info(variant, began)?;
         server.started_in = began.elapsed();
         Ok(server)
     }
 
-    fn await_info(&mut self, variant: &Variant, log: fs::File, began: Instant) -> Result<(), RigError> {
+    fn await_info(&mut self, variant: &Variant, began: Instant) -> Result<(), RigError> {
         loop {
             if let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
                 let mut first = [0];
@@ -101,13 +104,27 @@ impl Server {
             if self.process.try_wait().map_err(RigError::io("looking after a server"))?.is_some() {
                 return Err(RigError::Ended {
                     binary: variant.binary().to_owned(),
-                    last_words: last_line(log),
+                    last_words: self.last_words(),
                 });
             }
             if began.elapsed() > Duration::from_secs(STALL_SECONDS) {
                 return Err(RigError::Silent { binary: variant.binary().to_owned() });
             }
             thread::sleep(START_POLL);
+        }
+    }
+
+    /// The last line of its log, for a scenario that failed. The position in the file is shared with the server, so it is
+    /// read by offset.
+    pub(crate) fn last_words(&self) -> String {
+        let length = self.log.metadata().map_or(0, |metadata| metadata.len());
+        let mut tail = vec![0; length.min(4096) as usize];
+        match self.log.read_exact_at(&mut tail, length.saturating_sub(4096)) {
+            Ok(()) => {
+                let text = String::from_utf8_lossy(&tail);
+                text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word").to_owned()
+            }
+            Err(error) => format!("its log cannot be read: {error}"),
         }
     }
 
@@ -177,16 +194,6 @@ impl Drop for Server {
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// The log's end, for a server that gave up. The file's position is shared with the child, so it is read from its start.
-fn last_line(mut log: fs::File) -> String {
-    let mut text = String::new();
-    let read = io::Seek::rewind(&mut log).and_then(|()| log.read_to_string(&mut text));
-    match read {
-        Ok(_) => text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word").to_owned(),
-        Err(error) => format!("its log cannot be read: {error}"),
-    }
 }
 
 /// Fine enough to tell a start of 5 ms from one of 6.
