@@ -28,6 +28,8 @@ pub struct Broker {
     pub(crate) conns: Slab<Conn>,
     /// Connections with something new to write.
     pub(crate) dirty: Vec<ConnKey>,
+    /// Bytes handed to them since they were taken last, about.
+    pub(crate) unflushed: usize,
     /// Publishers that another shard asked to rest.
     pub(crate) congested: Vec<u32>,
     pub(crate) peers: Vec<Staged>,
@@ -36,6 +38,9 @@ pub struct Broker {
     pub(crate) max_pending: usize,
     caching: MatchCaching,
 }
+
+/// Bytes for one receiver that are worth a system call by themselves.
+const FLUSH_BYTES: usize = 64 * 1024;
 
 /// The subjects of one account, as seen from this shard.
 pub(crate) struct AccountSubjects {
@@ -79,6 +84,7 @@ impl Broker {
             names: QueueNames::default(),
             conns: Slab::new(),
             dirty: Vec::new(),
+            unflushed: 0,
             congested: Vec::new(),
             peers: (0..shards).map(|_| Staged::default()).collect(),
             scratch: Scratch::new(shards),
@@ -149,10 +155,16 @@ impl Broker {
     /// Fills `taken` with the connections that have something new to write, and starts the list again.
     pub fn take_dirty(&mut self, taken: &mut Vec<ConnKey>) {
         taken.clear();
+        self.unflushed = 0;
         mem::swap(taken, &mut self.dirty);
         for key in taken.iter() {
             self.conns[key.index()].dirty = false;
         }
+    }
+
+    /// Whether so much waits to be written that it had better be, before more falls out of the processor's caches.
+    pub fn is_flush_due(&self) -> bool {
+        self.unflushed > FLUSH_BYTES * self.dirty.len()
     }
 
     pub fn has_dirty(&self) -> bool {

@@ -94,6 +94,7 @@ impl Broker {
             }
             None => conn.outbox.write(|out| encode::message(out, &shown, sid)),
         }
+        self.unflushed += shown.payload.len() + MESSAGE_HEAD_BYTES;
         let pending = conn.outbox.pending();
         if pending > BACKLOG_BYTES.min(self.max_pending / 4 * 3) {
             delivery.congested = true;
@@ -112,6 +113,8 @@ impl Broker {
     }
 }
 
+/// What a message costs in an outbox besides its payload, about.
+const MESSAGE_HEAD_BYTES: usize = 32;
 /// Bytes that wait for one receiver before its publishers rest a little. A longer backlog makes nobody faster: it only
 /// falls out of the processor's caches before it is sent.
 const BACKLOG_BYTES: usize = 1024 * 1024;

@@ -254,6 +254,8 @@ fn handle(shard: &Shard, client: &Client, input: &[u8], now: Instant) -> (usize,
         let before = connection.stats();
         let (consumed, flow) = connection.handle_input(now, input, host);
         shard.tally.received(host.broker.conn(client.key).account(), before, connection.stats());
+        drop(connection);
+        shard.flush_if_due(host.broker);
         (consumed, flow, host.job.take())
     })
 }

@@ -52,8 +52,13 @@ pub(crate) fn push(broker: &mut Broker, lanes: &LaneEnds<Batch>, shards: usize) 
     pushed
 }
 
-/// Takes in everything other shards have sent.
-pub(crate) fn drain(broker: &mut Broker, lanes: &LaneEnds<Batch>, now: Instant) {
+/// Takes in everything other shards have sent; `after` is called behind each batch.
+pub(crate) fn drain(
+    broker: &mut Broker,
+    lanes: &LaneEnds<Batch>,
+    now: Instant,
+    mut after: impl FnMut(&mut Broker),
+) {
     lanes.drain(|from, parcel| {
         let mut batch = match parcel {
             Parcel::Control(batch) => {
@@ -67,6 +72,7 @@ pub(crate) fn drain(broker: &mut Broker, lanes: &LaneEnds<Batch>, now: Instant) 
         };
         batch.reset();
         lanes.give_back(from, batch);
+        after(broker);
     });
 }
 

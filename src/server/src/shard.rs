@@ -108,6 +108,8 @@ pub(crate) struct Shard {
     /// Shards that were pushed to since the last flush, one bit each.
     to_wake: Cell<u64>,
     flush: Signal,
+    /// Those written to last; kept for its allocation.
+    flushed: Cell<Vec<ConnKey>>,
     /// Clients whose input rests until lanes have room.
     lane_waiters: RefCell<Vec<ConnKey>>,
     deadlines: RefCell<BinaryHeap<Reverse<(Instant, usize, u64)>>>,
@@ -181,6 +183,7 @@ pub(crate) async fn run(
         scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
         to_wake: Cell::new(0),
         flush: Signal::default(),
+        flushed: Cell::default(),
         lane_waiters: RefCell::default(),
         deadlines: RefCell::default(),
         spare_buffers: RefCell::default(),
@@ -217,10 +220,9 @@ async fn receive_from_lanes(shard: Rc<Shard>) {
 
 /// Once a turn: interest, then messages to other shards, then bytes to clients.
 async fn flush_output(shard: Rc<Shard>) {
-    let mut dirty = Vec::new();
     loop {
         poll_fn(|cx| shard.flush.poll(cx)).await;
-        shard.flush_once(&mut dirty);
+        shard.flush_now(&mut shard.broker.borrow_mut());
     }
 }
 
@@ -304,7 +306,7 @@ impl Shard {
     pub(crate) fn take_in(&self, now: Instant) {
         let mut congested = Vec::new();
         let mut broker = self.broker.borrow_mut();
-        lane_traffic::drain(&mut broker, &self.lanes, now);
+        lane_traffic::drain(&mut broker, &self.lanes, now, |broker| self.flush_if_due(broker));
         broker.take_congested(&mut congested);
         drop(broker);
         if !self.shared.rules.publisher_rest {
@@ -361,9 +363,15 @@ impl Shard {
         self.clients.borrow().get(key.index()).cloned().flatten()
     }
 
-    fn flush_once(&self, dirty: &mut Vec<ConnKey>) {
-        let mut broker = self.broker.borrow_mut();
-        let pushed = lane_traffic::push(&mut broker, &self.lanes, self.shared.shards);
+    /// Writes out within a turn what would else pile up in it.
+    pub(crate) fn flush_if_due(&self, broker: &mut Broker) {
+        if broker.is_flush_due() {
+            self.flush_now(broker);
+        }
+    }
+
+    fn flush_now(&self, broker: &mut Broker) {
+        let pushed = lane_traffic::push(broker, &self.lanes, self.shared.shards);
         let mut reached = pushed.reached | self.to_wake.take();
         while reached != 0 {
             self.lanes.wake(reached.trailing_zeros() as usize);
@@ -379,13 +387,15 @@ impl Shard {
             // its receiver waits for nobody.
             return;
         }
-        broker.take_dirty(dirty);
+        let mut dirty = self.flushed.take();
+        broker.take_dirty(&mut dirty);
         let clients = self.clients.borrow();
-        for key in dirty.iter() {
+        for key in &dirty {
             if let Some(Some(client)) = clients.get(key.index()) {
-                self.write_out(&mut broker, client);
+                self.write_out(broker, client);
             }
         }
+        self.flushed.set(dirty);
     }
 
     /// Writes what the kernel takes of one client's output; the rest is left to its task.
