@@ -13,6 +13,7 @@ use natrium_model::{CloseReason, ConnId, Timestamp};
 use natrium_shards::{Socket, sleep, spawn, spawn_blocking};
 
 use crate::client_greeting;
+use crate::pacing::{GATHERING_TIME, Pacing};
 use crate::shard::Shard;
 
 /// One client of a shard: what its task and the shard's own tasks both touch.
@@ -29,6 +30,7 @@ pub(crate) struct Client {
     blocked: Cell<Option<Instant>>,
     /// Its input is left alone.
     resting: Cell<bool>,
+    pacing: Cell<Pacing>,
     /// How often it rested because a receiver was behind.
     stalls: Cell<u64>,
     closing: Cell<Option<CloseReason>>,
@@ -62,6 +64,7 @@ impl Client {
             waker: RefCell::new(None),
             blocked: Cell::new(None),
             resting: Cell::new(false),
+            pacing: Cell::default(),
             stalls: Cell::new(0),
             closing: Cell::new(None),
         }
@@ -71,6 +74,13 @@ impl Client {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    fn with_pacing<R>(&self, f: impl FnOnce(&mut Pacing) -> R) -> R {
+        let mut pacing = self.pacing.get();
+        let result = f(&mut pacing);
+        self.pacing.set(pacing);
+        result
     }
 
     /// Why it is to end, if it is.
@@ -118,9 +128,20 @@ pub(crate) fn rest(shard: &Shard, client: &Rc<Client>) {
     }
     client.stalls.set(client.stalls.get() + 1);
     shard.tally.stalled();
+    wake_after(CONGESTION_PAUSE, client);
+}
+
+/// Lets small writes of a client gather before they are read.
+fn gather(client: &Rc<Client>) {
+    if !client.resting.replace(true) {
+        wake_after(GATHERING_TIME, client);
+    }
+}
+
+fn wake_after(pause: Duration, client: &Rc<Client>) {
     let client = Rc::clone(client);
     spawn(async move {
-        sleep(CONGESTION_PAUSE).await;
+        sleep(pause).await;
         client.resting.set(false);
         client.wake();
     });
@@ -203,10 +224,16 @@ fn read(
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseReason::ClientClosed)),
             Poll::Ready(Ok(read)) => read,
             Poll::Ready(Err(_)) => return Poll::Ready(Err(CloseReason::ReadError)),
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                client.with_pacing(Pacing::idle);
+                return Poll::Pending;
+            }
         }
     };
     let now = Instant::now();
+    if !is_complete && client.with_pacing(|pacing| pacing.read(read, now)) {
+        gather(client);
+    }
     // Whatever made the client send this, its consequences have reached our lanes.
     if shard.lanes.inbox_pending() {
         shard.take_in(now);

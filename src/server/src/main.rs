@@ -8,6 +8,7 @@ mod client_task;
 mod client_tls;
 mod lane_traffic;
 mod monitoring;
+mod pacing;
 mod placement;
 mod server;
 mod shard;
