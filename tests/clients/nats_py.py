@@ -1,11 +1,15 @@
 """What users do with nats-py, against the server given as arguments: nats_py.py BINARY [FLAGS...]."""
 
 import asyncio
+import os
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 
 import nats
+import nkeys
 from nats.errors import MaxPayloadError, NoRespondersError
 
 
@@ -146,12 +150,74 @@ async def authorization():
         await refused(server.url, user="joe", password="wrong")
 
 
+async def keys_and_permissions(folder):
+    pair = nkeys.from_seed(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
+    path = os.path.join(folder, "users.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            f"""authorization {{ users: [
+                {{ nkey: {pair.public_key.decode()}, permissions: {{ publish: "open.>", subscribe: [">"] }} }}
+                {{ user: other, password: pw }}
+            ] }}"""
+        )
+    seed = os.path.join(folder, "user.nk")
+    with open(seed, "wb") as file:
+        file.write(bytes(pair.seed))
+    with Server("-c", path) as server:
+        refusals = asyncio.Queue()
+
+        async def refused(error):
+            await refusals.put(str(error))
+
+        client = await nats.connect(server.url, nkeys_seed=seed, error_cb=refused)
+        subscription = await client.subscribe("open.door")
+        await client.publish("open.door", b"in")
+        await client.publish("shut.door", b"out")
+        assert (await subscription.next_msg(timeout=5)).data == b"in"
+        assert 'permissions violation for publish to "shut.door"' in (await asyncio.wait_for(refusals.get(), 5)).lower()
+        await client.flush()
+        await client.close()
+
+
+async def tls(folder):
+    """A server's certificate and a client's, from one authority."""
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    def issue(name, extensions):
+        with open(os.path.join(folder, f"{name}.ext"), "w", encoding="utf-8") as file:
+            file.write(extensions)
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext")
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority")
+    issue("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+    issue("client", "extendedKeyUsage=clientAuth")
+    at = lambda name: os.path.join(folder, name)
+    flags = ("--tlsverify", "--tlscert", at("server.pem"), "--tlskey", at("server.key"), "--tlscacert", at("ca.pem"))
+    with Server(*flags) as server:
+        context = ssl.create_default_context(cafile=at("ca.pem"))
+        context.load_cert_chain(at("client.pem"), at("client.key"))
+        client = await nats.connect(server.url.replace("nats:", "tls:"), tls=context)
+        subscription = await client.subscribe("big")
+        await client.publish("big", b"x" * 500_000)
+        assert len((await subscription.next_msg(timeout=5)).data) == 500_000
+        await client.close()
+
+
 async def main():
     with Server() as server:
         await publish_and_subscribe(server.url)
         await request_and_queue(server.url)
     await reconnect()
     await authorization()
+    with tempfile.TemporaryDirectory() as folder:
+        await keys_and_permissions(folder)
+        await tls(folder)
     print("nats-py:", " ".join(sys.argv[1:]), "passed")
 
 
