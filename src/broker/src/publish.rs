@@ -23,11 +23,22 @@ pub struct Routed {
 /// Memory that one publish uses and the next one uses again.
 pub(crate) struct Scratch {
     pub(crate) matched: Vec<Listeners>,
+    /// What `matched` is the answer to.
+    asked: Asked,
     pub(crate) expired: Vec<u32>,
     /// Groups of the matched filters by name.
     groups: Vec<(QueueName, u32)>,
     /// For each shard the names of the groups that it serves this time, as a [`QueueList`].
     remote_queues: Vec<Vec<u8>>,
+}
+
+/// A subject that was looked up: publishers tend to stay with one.
+#[derive(Debug)]
+struct Asked {
+    account: AccountId,
+    /// [`natrium_subject::FilterMap::changes`] at that time.
+    changes: u64,
+    subject: Vec<u8>,
 }
 
 /// One who may serve a queue group.
@@ -41,6 +52,8 @@ impl Scratch {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
             matched: Vec::new(),
+            // Nothing matches the empty subject, before the first change as well.
+            asked: Asked { account: AccountId::GLOBAL, changes: 0, subject: Vec::new() },
             expired: Vec::new(),
             groups: Vec::new(),
             remote_queues: (0..shards).map(|_| Vec::new()).collect(),
@@ -82,10 +95,18 @@ impl Broker {
     }
 
     pub(crate) fn find_listeners(&mut self, account: AccountId, subject: &[u8]) {
-        let matched = &mut self.scratch.matched;
-        matched.clear();
+        let Scratch { matched, asked, .. } = &mut self.scratch;
         let filters = &mut self.accounts[account.0 as usize].filters;
+        if asked.account == account && asked.changes == filters.changes() && asked.subject == subject {
+            filters.count_repeated_match();
+            return;
+        }
+        matched.clear();
         filters.for_each_match(subject, |_, listeners| matched.push(*listeners));
+        asked.account = account;
+        asked.changes = filters.changes();
+        asked.subject.clear();
+        asked.subject.extend_from_slice(subject);
     }
 
     /// Serves one member of each queue group among the matched filters. Groups of one name are one group. Returns the

@@ -138,6 +138,36 @@ fn queue_groups_of_one_name_are_one_group_over_shards_and_filters() {
     assert!(counts.iter().all(|count| (120..280).contains(count)), "{counts:?}");
 }
 
+/// A subject that was just looked up is not looked up again, unless somebody came or went.
+#[test]
+fn a_subject_published_to_again_finds_who_came_and_went_since() {
+    let mut world = World::new(2);
+    let publisher = world.connect(0);
+    let (here, there, group) = (world.connect(0), world.connect(1), world.connect(1));
+    let heard = |world: &mut World| {
+        world.publish(publisher, "a.b", None, b"x");
+        [here, there, group].map(|receiver| world.read(receiver).matches("MSG a.b").count())
+    };
+    assert_eq!(heard(&mut world), [0, 0, 0]);
+    world.subscribe(here, "a.b", None, "1");
+    assert_eq!(heard(&mut world), [1, 0, 0]);
+    world.subscribe(there, "a.*", None, "1");
+    assert_eq!(heard(&mut world), [1, 1, 0]);
+    world.subscribe(here, ">", None, "2");
+    world.subscribe(group, "a.b", Some("q"), "1");
+    assert_eq!(heard(&mut world), [2, 1, 1]);
+    world.unsubscribe(here, "1", None);
+    world.unsubscribe(group, "1", Some(2));
+    assert_eq!(heard(&mut world), [1, 1, 1]);
+    assert_eq!(heard(&mut world), [1, 1, 0]);
+    world.brokers[1].remove_conn(there.1);
+    world.settle();
+    world.publish(publisher, "a.b", None, b"x");
+    assert_eq!(world.read(here).matches("MSG a.b").count(), 1);
+    world.publish(publisher, "a.c", None, b"x");
+    assert_eq!(world.read(here).matches("MSG a.c").count(), 1);
+}
+
 #[test]
 fn a_subscription_with_a_limit_ends_by_itself() {
     let mut world = World::new(2);

@@ -40,6 +40,7 @@ pub struct FilterMap<V> {
     hasher: SubjectHasher,
     inserts: u64,
     removes: u64,
+    changes: u64,
     matches: u64,
     /// Matches while there was no wildcard filter.
     matches_literal_only: u64,
@@ -77,6 +78,7 @@ impl<V> FilterMap<V> {
             hasher,
             inserts: 0,
             removes: 0,
+            changes: 0,
             matches: 0,
             matches_literal_only: 0,
         }
@@ -95,6 +97,7 @@ impl<V> FilterMap<V> {
             Some(id) => id,
             None => self.insert(filter, hash, V::default()),
         };
+        self.changes += 1;
         let entry = self.slots.get_mut(id).expect("a key names a slot in use");
         (id, &mut entry.value)
     }
@@ -109,6 +112,7 @@ impl<V> FilterMap<V> {
     }
 
     pub fn get_mut(&mut self, id: FilterId) -> Option<&mut V> {
+        self.changes += 1;
         self.slots.get_mut(id).map(|entry| &mut entry.value)
     }
 
@@ -119,6 +123,7 @@ impl<V> FilterMap<V> {
     /// Takes the filter out. Its id may name another filter afterwards.
     pub fn remove(&mut self, id: FilterId) -> Option<V> {
         let Entry { text, value } = self.slots.remove(id)?;
+        self.changes += 1;
         let hash = self.hasher.subject(&text);
         let keys = if is_literal(&text) {
             &mut self.literals
@@ -141,6 +146,17 @@ impl<V> FilterMap<V> {
         self.len() == 0
     }
 
+    /// Goes up whenever a filter or its value may have changed: as long as it stands, a subject matches what it matched.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Counts a match whose outcome was known from the one before.
+    pub fn count_repeated_match(&mut self) {
+        self.matches += 1;
+        self.matches_literal_only += u64::from(self.wildcard_keys.is_empty());
+    }
+
     /// All filters in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FilterId, &[u8], &V)> {
         self.slots.iter().map(|(id, entry)| (id, &*entry.text, &entry.value))
@@ -150,11 +166,11 @@ impl<V> FilterMap<V> {
     ///
     /// A publish need not be valid: wildcard characters in `subject` stand for themselves (`foo.*` is matched by the
     /// filters `foo.*` and `foo.>`, not by `foo.bar`), and a subject with an empty token matches nothing.
-    pub fn for_each_match(&mut self, subject: &[u8], mut f: impl FnMut(FilterId, &mut V)) {
+    pub fn for_each_match(&mut self, subject: &[u8], mut f: impl FnMut(FilterId, &V)) {
         self.matches += 1;
         let hash = self.hasher.subject(subject);
         if let Some(id) = find_key(&self.literals, &self.slots, hash, subject)
-            && let Some(value) = self.get_mut(id)
+            && let Some(value) = self.get(id)
         {
             f(id, value);
         }
@@ -163,8 +179,8 @@ impl<V> FilterMap<V> {
             return;
         }
         for &id in self.wildcards.matching(hash, subject) {
-            if let Some(entry) = self.slots.get_mut(id) {
-                f(id, &mut entry.value);
+            if let Some(entry) = self.slots.get(id) {
+                f(id, &entry.value);
             }
         }
     }
