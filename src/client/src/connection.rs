@@ -254,6 +254,11 @@ impl Connection {
         self.user.as_ref()
     }
 
+    /// Who the client was let in as or, before and when refused, says it is: as the monitoring documents show it.
+    pub fn shown_user(&self) -> Option<&str> {
+        self.user.as_deref().or_else(|| self.presented().shown_user())
+    }
+
     /// What the client asked for, secrets included.
     pub fn options(&self) -> &ConnectOptions {
         &self.options

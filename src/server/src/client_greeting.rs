@@ -44,6 +44,7 @@ pub(crate) async fn greet(
         HandshakeFirst::Yes => true,
         HandshakeFirst::Auto(patience) => first_byte(client, patience).await?.is_some(),
     };
+    client.set_tls_first(tls_first);
     if !tls_first {
         send_info(shard, client, false).await?;
     }

@@ -33,6 +33,8 @@ pub(crate) struct Client {
     pacing: Cell<Pacing>,
     /// How often it rested because a receiver was behind.
     stalls: Cell<u64>,
+    /// TLS begins, or began, before INFO.
+    tls_first: Cell<bool>,
     closing: Cell<Option<CloseReason>>,
 }
 
@@ -66,6 +68,7 @@ impl Client {
             resting: Cell::new(false),
             pacing: Cell::default(),
             stalls: Cell::new(0),
+            tls_first: Cell::new(false),
             closing: Cell::new(None),
         }
     }
@@ -94,6 +97,14 @@ impl Client {
             self.closing.set(Some(reason));
         }
         self.wake();
+    }
+
+    pub(crate) fn is_tls_first(&self) -> bool {
+        self.tls_first.get()
+    }
+
+    pub(crate) fn set_tls_first(&self, first: bool) {
+        self.tls_first.set(first);
     }
 
     pub(crate) fn stalls(&self) -> u64 {

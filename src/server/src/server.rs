@@ -128,6 +128,7 @@ fn serve(
         client_port: address.port(),
         accounts: &accounts,
         started: Timestamp::from_system(SystemTime::now()),
+        certificate_end: tls.as_ref().and_then(|tls| tls.listener.not_after),
         cores: cpus.len(),
     };
     let endpoint =

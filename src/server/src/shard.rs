@@ -513,11 +513,11 @@ impl Shard {
     /// Ends a client whose task is over: its subscriptions go, and what the kernel takes of its output still leaves.
     pub(crate) fn remove(&self, client: &Client, reason: CloseReason) {
         let mut broker = self.broker.borrow_mut();
+        self.remember(&broker, client, reason);
         if reason != CloseReason::WriteError && reason != CloseReason::ClientClosed {
             self.write_out(&mut broker, client);
         }
         client.connection.borrow().closed(reason);
-        self.remember(&broker, client, reason);
         broker.remove_conn(client.key);
         drop(broker);
         self.clients.borrow_mut()[client.key.index()] = None;

@@ -185,7 +185,7 @@ impl Connection {
         }
     }
 
-    fn presented(&self) -> Presented<'_> {
+    pub(super) fn presented(&self) -> Presented<'_> {
         Presented {
             user: &self.options.user,
             pass: &self.options.pass,

@@ -35,6 +35,8 @@ pub(crate) struct ServerFacts<'a> {
     pub(crate) client_port: u16,
     pub(crate) accounts: &'a Accounts,
     pub(crate) started: Timestamp,
+    /// When the certificate that clients see ends.
+    pub(crate) certificate_end: Option<Timestamp>,
     /// CPUs the process may use.
     pub(crate) cores: usize,
 }
@@ -110,7 +112,7 @@ fn server(options: &Options, facts: &ServerFacts<'_>) -> ServerSnapshot {
             auth_required: info.auth_required,
             tls_required: info.tls_required,
             tls_verify: info.tls_verify,
-            tls_cert_not_after: None,
+            tls_cert_not_after: facts.certificate_end,
         },
         ip: info.ip.clone(),
         connect_urls: info.connect_urls.clone(),
@@ -192,7 +194,7 @@ fn accounts(facts: &ServerFacts<'_>) -> Vec<AccountSnapshot> {
         AccountSnapshot {
             id,
             name_tag: name.clone(),
-            // No account can be given mappings yet: a configuration that asks for them does not start.
+            // Not shown: the weights are kept as sums, which are not what was configured.
             mappings: Vec::new(),
             name,
             updated: facts.started,

@@ -12,6 +12,7 @@ mod listeners;
 mod report;
 mod stream;
 mod tally;
+mod tls_facts;
 mod usage;
 
 pub(crate) use collect::{Desk, Question};

@@ -1,7 +1,6 @@
 //! What one shard says to a request.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use natrium_account::ConnectionType;
 use natrium_broker::{Broker, Subscription};
@@ -13,6 +12,7 @@ use natrium_monitor::{
 };
 
 use super::Question;
+use super::tls_facts::{Certificates, tls_facts};
 use crate::client_task::Client;
 use crate::shard::Shard;
 
@@ -68,7 +68,7 @@ pub(crate) fn closed_connection(
     ConnSnapshot {
         closing: Some(Closing { stop: now, reason }),
         subscriptions: subscriptions_of(shard, broker, client),
-        ..open_connection(shard, broker, client)
+        ..open_connection(shard, broker, client, Certificates::Shown)
     }
 }
 
@@ -139,8 +139,9 @@ fn connections(
     let open = || clients.iter().flatten().filter(|_| selection.wants_open());
     // Users are looked at only where one is asked for.
     let asks_for_user = !selection.user.is_empty();
-    let users: Vec<Option<Arc<str>>> =
-        open().map(|client| client.connection.borrow().user().filter(|_| asks_for_user).cloned()).collect();
+    let user = |client: &Rc<Client>| client.connection.borrow().shown_user().map(str::to_owned);
+    let users: Vec<Option<String>> =
+        open().map(|client| asks_for_user.then(|| user(client)).flatten()).collect();
     let open = open().zip(&users).map(|(client, user)| {
         let facts = ConnFacts {
             id: client.id,
@@ -153,13 +154,14 @@ fn connections(
     });
     let closed = closed.map(|snapshot| (ConnFacts::from(snapshot), Found::Closed(snapshot)));
     let chosen = selection.choose(now, open.chain(closed));
+    let certificates = if selection.auth { Certificates::Shown } else { Certificates::Hidden };
     let snapshot = |found: &Found<'_>| match *found {
         Found::Open(client) => ConnSnapshot {
             subscriptions: match selection.wants_subscriptions() {
                 true => subscriptions_of(shard, broker, client),
                 false => Vec::new(),
             },
-            ..open_connection(shard, broker, client)
+            ..open_connection(shard, broker, client, certificates)
         },
         Found::Closed(snapshot) => snapshot.clone(),
     };
@@ -167,7 +169,12 @@ fn connections(
 }
 
 /// Without its subscriptions.
-fn open_connection(shard: &Shard, broker: &Broker, client: &Client) -> ConnSnapshot {
+fn open_connection(
+    shard: &Shard,
+    broker: &Broker,
+    client: &Client,
+    certificates: Certificates,
+) -> ConnSnapshot {
     let connection = client.connection.borrow();
     let account = account_name(shard, broker, client).to_owned();
     let identity = connection.identity();
@@ -180,8 +187,8 @@ fn open_connection(shard: &Shard, broker: &Broker, client: &Client) -> ConnSnaps
         name: identity.name,
         lang: identity.lang,
         version: identity.version,
-        tls: None,
-        user: connection.user().map(|user| user.to_string()).unwrap_or_default(),
+        tls: tls_facts(client, certificates),
+        user: connection.shown_user().unwrap_or_default().to_owned(),
         name_tag: account.clone(),
         account,
         subscriptions: Vec::new(),

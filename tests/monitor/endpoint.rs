@@ -1,0 +1,126 @@
+//! HTTP itself: many requests, slow ones, bad ones, and where the endpoint listens.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use natrium_tests::server::{Launch, LaunchError};
+
+use crate::web::{Monitored, PATIENCE};
+
+// go: server/monitor_test.go TestMonitorConcurrentMonitoring
+#[test]
+fn many_may_ask_at_once() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        let _clients: Vec<_> = (0..20).map(|_| server.client("{}")).collect();
+        let pages = ["/varz", "/connz?subs=1", "/subsz", "/routez"];
+        thread::scope(|scope| {
+            for asker in 0..100 {
+                let server = &server;
+                scope.spawn(move || {
+                    for _ in 0..3 {
+                        server.json(pages[asker % pages.len()]);
+                    }
+                });
+            }
+        });
+        assert_eq!(server.json("/varz")["http_req_stats"]["/varz"], 76);
+    }
+}
+
+#[test]
+fn a_connection_is_kept_for_the_next_request() {
+    let server = Monitored::natrium(2, "");
+    let mut socket = server.open();
+    let mut reader = BufReader::new(socket.try_clone().unwrap());
+    for _ in 0..3 {
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: monitor\r\n\r\n").unwrap();
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            assert!(reader.read_line(&mut line).unwrap() > 0, "the connection was closed");
+        }
+        let mut body = [0; 15];
+        reader.read_exact(&mut body).unwrap();
+        assert_eq!(&body, br#"{"status":"ok"}"#);
+    }
+}
+
+#[test]
+fn a_head_that_does_not_come_is_not_waited_for() {
+    let server = Monitored::natrium(1, "");
+    let mut slow = server.open();
+    slow.write_all(b"GET /varz HT").unwrap();
+    let started = Instant::now();
+    // Others are served meanwhile.
+    assert_eq!(server.get("/healthz").status, 200);
+    assert_eq!(slow.read(&mut [0; 64]).unwrap_or(0), 0, "it is closed without an answer");
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_secs(3) && waited < PATIENCE, "{waited:?}");
+}
+
+#[test]
+fn a_head_may_come_byte_by_byte() {
+    let server = Monitored::natrium(1, "");
+    let mut socket = server.open();
+    socket.set_nodelay(true).unwrap();
+    for byte in b"GET /healthz HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n" {
+        socket.write_all(&[*byte]).unwrap();
+    }
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(r#"{"status":"ok"}"#), "{answer}");
+}
+
+#[test]
+fn what_is_not_http_is_refused() {
+    let server = Monitored::natrium(1, "");
+    let line_too_long = format!("GET /{} HTTP/1.1\r\nHost: m\r\n\r\n", "x".repeat(128 * 1024));
+    let bad = [
+        "CONNECT {\"verbose\":false}\r\nPING\r\n",
+        "\0\0\0\0\r\n\r\n",
+        "GET /varz HTTP/9.9\r\n\r\n",
+        line_too_long.as_str(),
+    ];
+    for request in bad {
+        let mut socket = server.open();
+        // It may be closed before all is sent.
+        let _ = socket.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer);
+        let shown = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || shown.starts_with("HTTP/1.1 4"), "{request:.40}: {shown}");
+    }
+    assert_eq!(server.get("/healthz").status, 200, "the server goes on");
+}
+
+// go: test/monitor_test.go TestMonitorErrorOnListen
+#[test]
+fn a_port_in_use_stops_the_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut launch = Launch::natrium(1).unwrap();
+    launch.flags.extend(["-m".to_owned(), taken.local_addr().unwrap().port().to_string()]);
+    match launch.start() {
+        Err(LaunchError::Exited { log }) => {
+            assert!(log.contains("can't listen to the monitor port"), "{log}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+// go: server/monitor_test.go TestMonitorNoPort
+// go: test/monitor_test.go TestNoMonitorPort
+#[test]
+fn without_a_port_there_is_no_endpoint() {
+    let server = Launch::natrium(1).unwrap().start().unwrap();
+    assert!(!server.log().contains("monitor"), "{}", server.log());
+}
+
+#[test]
+fn pages_live_below_the_base_path() {
+    let server = Monitored::natrium(1, "http_base_path: \"/nats/one\"");
+    assert_eq!(server.get("/varz").status, 404);
+    assert_eq!(server.json("/nats/one/varz")["http_base_path"], "/nats/one");
+}
