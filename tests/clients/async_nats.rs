@@ -1,6 +1,5 @@
 //! What users do with async-nats, against natrium with 1, 2 and 4 shards.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 use std::time::Duration;
 
