@@ -177,6 +177,7 @@ fn pages_join_without_gap_or_overlap() {
             let behind = server.json(&format!("/connz?offset={offset}&limit=1"));
             assert_eq!((&behind["num_connections"], &behind["total"]), (&0.into(), &10.into()));
         }
+        assert!(server.connections(&format!("offset={0}&limit={0}", i64::MAX)).is_empty());
     }
 }
 
@@ -258,6 +259,17 @@ fn connections_can_be_picked_by_account_and_user() {
         assert_eq!(server.json("/connz?acc=A")["total"], 5);
         assert!(server.connections("")[0].get("authorized_user").is_none(), "only with auth=1");
         assert!(server.json("/connz?acc=X")["connections"].is_null());
+        for (at, shown) in server.connections("auth=1").iter().enumerate() {
+            let (user, account) = [("a", "A"), ("b", "B"), ("c", "A")][at % 3];
+            assert_eq!(shown["cid"], clients[at].id);
+            assert_eq!((&shown["authorized_user"], &shown["account"]), (&user.into(), &account.into()));
+        }
+        let (of_a, of_b) = (ids(&[0, 2, 3, 5, 6]), ids(&[1, 4, 7]));
+        drop(clients);
+        server.await_connections("state=closed", 8);
+        assert_eq!(shown("state=closed&acc=A"), of_a);
+        assert_eq!(shown("state=closed&acc=B"), of_b);
+        assert_eq!(shown("state=closed&auth=1&user=b"), of_b);
     }
 }
 

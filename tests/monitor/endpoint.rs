@@ -110,8 +110,6 @@ fn a_port_in_use_stops_the_start() {
     }
 }
 
-// go: server/monitor_test.go TestMonitorNoPort
-// go: test/monitor_test.go TestNoMonitorPort
 #[test]
 fn without_a_port_there_is_no_endpoint() {
     let server = Launch::natrium(1).unwrap().start().unwrap();

@@ -8,4 +8,5 @@ mod connections;
 mod endpoint;
 mod like_the_reference;
 mod pages;
+mod tls;
 mod web;

@@ -46,6 +46,12 @@ fn varz_sums_over_the_shards() {
         assert_eq!((&varz["tags"], &varz["metadata"]), (&json!(["tag"]), &json!({"rack": "7"})));
         assert_eq!(varz["port"], server.server.client_address().port());
         assert!(varz["mem"].as_u64().unwrap() > 0);
+        assert_eq!(
+            (&varz["max_pending"], &varz["write_deadline"]),
+            (&67_108_864.into(), &10_000_000_000_u64.into())
+        );
+        assert_eq!(varz["cluster"], json!({}));
+        assert!(varz["uptime"].as_str().unwrap().len() <= "10s".len(), "it has just started");
         let again = server.json("/varz");
         assert_eq!(again["subscriptions"], 5);
         assert_eq!(again["http_req_stats"]["/varz"], 2);
@@ -96,14 +102,21 @@ fn subsz_lists_and_tests_subscriptions() {
         assert_eq!(matching("foo.bar"), (2, 2));
         assert_eq!(matching("foo.x"), (1, 1));
         assert_eq!(matching("foo"), (0, 0));
-        assert_eq!(server.get("/subsz?subs=1&test=foo..").status, 400);
+        for subject in ["*", "foo.*", "foo.%3E", "foo..bar"] {
+            let refused = server.get(&format!("/subsz?subs=1&test={subject}"));
+            assert_eq!(refused.status, 400, "{subject}");
+            assert_eq!(refused.header("Content-Type"), Some("text/plain; charset=utf-8"), "{subject}");
+        }
+        assert_eq!(server.json("/subscriptionsz")["num_subscriptions"], 3);
         clients[1].tell(&(0..200).map(|n| format!("SUB n.{n} {n}\r\n")).collect::<String>());
         let page = server.json("/subsz?subs=1&offset=10&limit=100");
         assert_eq!((&page["num_subscriptions"], &page["total"]), (&203.into(), &203.into()));
         assert_eq!((&page["offset"], &page["limit"]), (&10.into(), &100.into()));
         assert_eq!(page["subscriptions_list"].as_array().unwrap().len(), 100);
-        let behind = server.json(&format!("/subsz?subs=1&offset={}&limit=1", i64::MAX));
-        assert!(behind.get("subscriptions_list").is_none());
+        for limit in [1, i64::MAX] {
+            let behind = server.json(&format!("/subsz?subs=1&offset={}&limit={limit}", i64::MAX));
+            assert!(behind.get("subscriptions_list").is_none());
+        }
         clients[1].tell("UNSUB 0\r\n");
         let removed = server.json("/subsz");
         assert_eq!((&removed["num_subscriptions"], &removed["num_removes"]), (&202.into(), &1.into()));
