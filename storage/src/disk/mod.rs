@@ -1,0 +1,158 @@
+//! Files as the engine sees them: whole pages in, bytes out, and durability only where it was asked for.
+//!
+//! What an implementation promises, and what the engine relies on:
+//!
+//! - A write is durable once a [`File::sync`] that began after it has succeeded. Before that any sector of 512 bytes of it
+//!   may be on disk or not, in any order.
+//! - The length a file was given by [`File::allocate`] or [`File::truncate`] is durable with the next sync of the file.
+//! - A file's name (created, renamed, removed) is durable once [`Disk::sync_folder`] of its folder has succeeded; a rename
+//!   is all or nothing.
+//! - After a failed sync nothing is known about what was written since the last good one. The engine never tries again.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+/// Writes begin at a multiple of this and are as long as one: what direct I/O takes on every device we know.
+pub const PAGE_SIZE: usize = 4096;
+
+/// A tree of folders and files. Paths are relative to its root.
+pub trait Disk: Clone + 'static {
+    type File: File;
+
+    /// # Errors
+    /// [`Cause::NotFound`], [`Cause::Exists`] and whatever the disk says.
+    async fn open(&self, path: &Path, how: Open) -> Result<Self::File, DiskError>;
+
+    /// What `folder` holds, sorted by name. A folder that is not there holds nothing.
+    async fn list(&self, folder: &Path) -> Result<Vec<Entry>, DiskError>;
+
+    /// Makes a folder and those above it; one that is there already is left alone.
+    async fn create_folder(&self, folder: &Path) -> Result<(), DiskError>;
+
+    /// Replaces `to` where it exists.
+    async fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
+
+    async fn remove(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// Removes a folder that is empty.
+    async fn remove_folder(&self, folder: &Path) -> Result<(), DiskError>;
+
+    /// Makes the names in `folder` durable.
+    async fn sync_folder(&self, folder: &Path) -> Result<(), DiskError>;
+}
+
+/// An open file. Dropping it closes it. An operation that was begun is carried out even when its future is dropped.
+pub trait File: 'static {
+    /// Up to `len` bytes from `offset`, of any alignment; fewer only where the file ends.
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError>;
+
+    /// Writes all of `pages`, or fails. `offset` and the length are multiples of [`PAGE_SIZE`].
+    async fn write_at(&self, offset: u64, pages: &[u8]) -> Result<(), DiskError>;
+
+    /// Makes durable what was written, and the file's length.
+    async fn sync(&self) -> Result<(), DiskError>;
+
+    /// Reserves space up to `len` bytes, which read as zeros until written. Never shortens.
+    async fn allocate(&self, len: u64) -> Result<(), DiskError>;
+
+    /// Cuts or lengthens the file to `len` bytes; what is added reads as zeros.
+    async fn truncate(&self, len: u64) -> Result<(), DiskError>;
+
+    /// The file's length in bytes.
+    async fn len(&self) -> Result<u64, DiskError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// A file that is there, to read.
+    Read,
+    /// A file that is there, to read and write.
+    Write,
+    /// A file that is not there yet, to read and write.
+    CreateNew,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub name: String,
+    pub kind: EntryKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    File,
+    Folder,
+    /// A link, a socket, a device: nothing of ours.
+    Other,
+}
+
+/// A disk said no.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation} {}: {cause}", path.display())]
+pub struct DiskError {
+    pub operation: Operation,
+    pub path: PathBuf,
+    pub cause: Cause,
+}
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Open,
+    List,
+    CreateFolder,
+    Rename,
+    Remove,
+    SyncFolder,
+    Read,
+    Write,
+    Sync,
+    Allocate,
+    Truncate,
+    Length,
+}
+
+/// Why it failed, in the classes the engine answers differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error("no such file or folder")]
+    NotFound,
+    #[error("it exists already")]
+    Exists,
+    /// ENOSPC and EDQUOT: useless to try again until an operator frees space.
+    #[error("no space left on device: free some, or move the store")]
+    NoSpace,
+    /// EROFS and EACCES.
+    #[error("the file system is read-only, or permission is denied")]
+    ReadOnly,
+    /// EMFILE and ENFILE.
+    #[error("too many open files: raise the limit (ulimit -n)")]
+    TooManyOpenFiles,
+    /// Fewer bytes than asked for reached the file.
+    #[error("short write")]
+    ShortWrite,
+    #[error("input/output error (os error {0})")]
+    Io(i32),
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::List => "list",
+            Self::CreateFolder => "create folder",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::SyncFolder => "sync folder",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Allocate => "allocate",
+            Self::Truncate => "truncate",
+            Self::Length => "length of",
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! The storage engine: streams of messages and the state of their consumers, kept by one executor.
+//!
+//! What is acknowledged is on stable storage, every byte on disk is under a checksum, and damage costs no more than what
+//! was damaged. All I/O goes through [`disk::Disk`]; nothing else here names a file, a clock or a source of randomness:
+//! time and entropy are arguments, so that a seeded simulation replays any failure.
+//!
+//! One executor owns a store; nothing is `Send` and nothing takes a lock.
+#![expect(async_fn_in_trait, reason = "futures stay on the executor that made them; none has to be Send")]
+
+pub mod disk;
+pub mod message;
