@@ -61,7 +61,7 @@ pub trait File: 'static {
     async fn truncate(&self, len: u64) -> Result<(), DiskError>;
 
     /// The file's length in bytes.
-    async fn len(&self) -> Result<u64, DiskError>;
+    async fn size(&self) -> Result<u64, DiskError>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub enum Operation {
     Sync,
     Allocate,
     Truncate,
-    Length,
+    Size,
 }
 
 /// Why it failed, in the classes the engine answers differently.
@@ -152,7 +152,7 @@ impl fmt::Display for Operation {
             Self::Sync => "sync",
             Self::Allocate => "allocate",
             Self::Truncate => "truncate",
-            Self::Length => "length of",
+            Self::Size => "size of",
         })
     }
 }
