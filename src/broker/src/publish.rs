@@ -170,7 +170,7 @@ impl Broker {
         }
     }
 
-    fn group_weight(&self, key: u32) -> usize {
+    pub(crate) fn group_weight(&self, key: u32) -> usize {
         let group = &self.groups[key as usize];
         group.members.len() + group.remote.iter().map(|(_, weight)| *weight as usize).sum::<usize>()
     }

@@ -16,9 +16,13 @@ struct World {
 }
 
 impl World {
-    #[allow(clippy::disallowed_methods, reason = "a starting point; only differences matter")]
     fn new(shards: usize) -> Self {
-        let broker = |shard| Broker::new(shard, shards, 1 << 20, MatchCaching::On, 7 + shard as u64);
+        Self::with_caching(shards, MatchCaching::On)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a starting point; only differences matter")]
+    fn with_caching(shards: usize, caching: MatchCaching) -> Self {
+        let broker = |shard| Broker::new(shard, shards, 1 << 20, caching, 7 + shard as u64);
         Self { brokers: (0..shards).map(broker).collect(), now: Instant::now() }
     }
 
@@ -81,6 +85,16 @@ impl World {
         let bytes: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
         outbox.advance(bytes.len());
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// The sids of `receiver` that get the next message to `foo`, sorted.
+    fn heard(&mut self, publisher: (usize, ConnKey), receiver: (usize, ConnKey)) -> Vec<String> {
+        self.publish(publisher, "foo", None, b"");
+        let read = self.read(receiver);
+        let mut sids: Vec<String> =
+            read.lines().filter_map(|line| line.split(' ').nth(2)).map(str::to_owned).collect();
+        sids.sort();
+        sids
     }
 
     fn filters(&self) -> Vec<usize> {
@@ -195,11 +209,118 @@ fn large_payloads_cross_whole() {
     assert_eq!(world.read(far), expected);
 }
 
+// go: server/sublist_test.go TestSublistInvalidSubjectsInsert
+// go: server/sublist_test.go TestSublistInvalidSubjectsInsertNoCache
+// go: server/sublist_test.go TestSublistBadSubjectOnRemove
+// go: server/sublist_test.go TestSublistBadSubjectOnRemoveNoCache
+// go: server/gsl/gsl_test.go TestGenericSublistInvalidSubjectsInsert
+// go: server/gsl/gsl_test.go TestGenericSublistBadSubjectOnRemove
 #[test]
 fn a_malformed_filter_is_refused() {
-    let mut broker = Broker::new(0, 1, 1024, MatchCaching::On, 1);
-    let key = broker.add_conn();
-    assert_eq!(broker.subscribe(key, b"foo..bar", None, b"1", false), Err(SubscribeError::InvalidSubject));
+    for caching in [MatchCaching::On, MatchCaching::Off] {
+        let mut broker = Broker::new(0, 1, 1024, caching, 1);
+        let key = broker.add_conn();
+        for filter in [".foo", "foo.", "foo..bar", "foo.bar..baz", "foo.>.bar", "a.b..d", "a.>.b"] {
+            let subscribed = broker.subscribe(key, filter.as_bytes(), None, b"1", false);
+            assert_eq!(subscribed, Err(SubscribeError::InvalidSubject), "{filter}");
+            broker.unsubscribe(key, b"1", None);
+            assert!(broker.accounts.iter().all(|account| account.filters.find(filter.as_bytes()).is_none()));
+        }
+        assert_eq!(broker.subscription_count(), 0);
+    }
+}
+
+// go: server/sublist_test.go TestSublistRemoveWithLargeSubs
+// go: server/sublist_test.go TestSublistRemoveWithLargeSubsNoCache
+#[test]
+fn any_of_many_subscriptions_of_one_filter_may_go() {
+    for caching in [MatchCaching::On, MatchCaching::Off] {
+        let mut world = World::with_caching(1, caching);
+        let [publisher, receiver] = [world.connect(0), world.connect(0)];
+        for sid in 100..612 {
+            world.subscribe(receiver, "foo", None, &sid.to_string());
+        }
+        assert_eq!(world.heard(publisher, receiver).len(), 512);
+        for sid in ["356", "100", "611"] {
+            world.unsubscribe(receiver, sid, None);
+        }
+        let heard = world.heard(publisher, receiver);
+        assert_eq!(heard.len(), 509);
+        assert!(!heard.iter().any(|sid| ["356", "100", "611"].contains(&sid.as_str())));
+    }
+}
+
+// go: server/sublist_test.go TestSublistBasicQueueResults
+// go: server/sublist_test.go TestSublistBasicQueueResultsNoCache
+#[test]
+fn one_member_of_each_group_is_served_beside_all_plain_subscriptions() {
+    for caching in [MatchCaching::On, MatchCaching::Off] {
+        let mut world = World::with_caching(1, caching);
+        let [publisher, receiver] = [world.connect(0), world.connect(0)];
+        let expect = |world: &mut World, plain: &[&str], groups: &[&[&str]]| {
+            let mut served = std::collections::BTreeSet::new();
+            for _ in 0..60 {
+                let heard = world.heard(publisher, receiver);
+                assert_eq!(heard.len(), plain.len() + groups.len(), "{heard:?}");
+                assert!(plain.iter().all(|sid| heard.iter().any(|other| other == sid)), "{heard:?}");
+                for group in groups {
+                    let members = heard.iter().filter(|sid| group.contains(&sid.as_str()));
+                    assert_eq!(members.count(), 1, "{heard:?}");
+                }
+                served.extend(heard);
+            }
+            assert_eq!(served.len(), plain.len() + groups.concat().len(), "each member has its turn");
+        };
+        world.subscribe(receiver, "foo", Some("bar"), "bar1");
+        expect(&mut world, &[], &[&["bar1"]]);
+        world.subscribe(receiver, "foo", Some("baz"), "baz1");
+        expect(&mut world, &[], &[&["bar1"], &["baz1"]]);
+        world.subscribe(receiver, "foo", None, "plain");
+        expect(&mut world, &["plain"], &[&["bar1"], &["baz1"]]);
+        world.subscribe(receiver, "foo", Some("bar"), "bar2");
+        world.subscribe(receiver, "foo", Some("baz"), "baz2");
+        expect(&mut world, &["plain"], &[&["bar1", "bar2"], &["baz1", "baz2"]]);
+        world.unsubscribe(receiver, "plain", None);
+        expect(&mut world, &[], &[&["bar1", "bar2"], &["baz1", "baz2"]]);
+        world.unsubscribe(receiver, "bar1", None);
+        expect(&mut world, &[], &[&["bar2"], &["baz1", "baz2"]]);
+        world.unsubscribe(receiver, "bar2", None);
+        expect(&mut world, &[], &[&["baz1", "baz2"]]);
+        world.unsubscribe(receiver, "baz1", None);
+        world.unsubscribe(receiver, "baz2", None);
+        expect(&mut world, &[], &[]);
+    }
+}
+
+/// Another shard's members of a group are one entry with a weight.
+// go: server/sublist_test.go TestSublistRemoteQueueSubscriptions
+// go: server/sublist_test.go TestSublistRemoteQueueSubscriptionsNoCache
+#[test]
+fn members_elsewhere_count_by_their_number() {
+    for caching in [MatchCaching::On, MatchCaching::Off] {
+        let mut world = World::with_caching(3, caching);
+        let conns = [world.connect(0), world.connect(1), world.connect(2)];
+        for (conn, members) in conns.into_iter().zip([2, 10, 10]) {
+            for sid in 0..members {
+                world.subscribe(conn, "foo", Some("bar"), &sid.to_string());
+            }
+        }
+        let weight = |world: &World| {
+            let broker = &world.brokers[0];
+            let filter = broker.accounts[AccountId::GLOBAL.0 as usize].filters.find(b"foo").unwrap();
+            let group = broker.find_group(AccountId::GLOBAL, filter, b"bar").unwrap();
+            (broker.groups[group as usize].remote.len(), broker.group_weight(group))
+        };
+        assert_eq!(weight(&world), (2, 22));
+        world.unsubscribe(conns[0], "0", None);
+        world.brokers[1].remove_conn(conns[1].1);
+        world.settle();
+        assert_eq!(weight(&world), (1, 11));
+        for sid in 1..10 {
+            world.unsubscribe(conns[2], &sid.to_string(), None);
+        }
+        assert_eq!(weight(&world), (1, 2));
+    }
 }
 
 #[test]

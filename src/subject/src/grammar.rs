@@ -91,3 +91,88 @@ fn is_clean_text(text: &[u8]) -> bool {
     memchr(0, text).is_none()
         && std::str::from_utf8(text).is_ok_and(|text| !text.contains(char::REPLACEMENT_CHARACTER))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // go: server/sublist_test.go TestSublistValidLiteralSubjects
+    #[test]
+    fn literal_subjects_have_no_empty_token_and_no_wildcard() {
+        for subject in ["", ".foo", "foo.", "foo..bar", "foo.bar.*", "foo.bar.>", "*", ">"] {
+            assert!(!is_valid_literal(subject.as_bytes()), "{subject}");
+        }
+        // A wildcard character beside others is no wildcard.
+        for subject in [
+            "foo", "foo*", "foo**", "foo.**", "foo*bar", "foo.*bar", "foo*.bar", "*bar", "foo>", "foo>>",
+            "foo.>>", "foo>bar", "foo.>bar", "foo>.bar", ">bar",
+        ] {
+            assert!(is_valid_literal(subject.as_bytes()), "{subject}");
+            assert!(is_valid_subject(subject.as_bytes()), "{subject}");
+        }
+    }
+
+    // go: server/sublist_test.go TestSublistValidSubjects
+    #[test]
+    fn filters_have_no_empty_token_and_end_with_their_tail() {
+        for filter in
+            ["", ".", ".foo", "foo.", "foo..bar", ">.bar", "foo.>.bar", "a b", "a\tb", "a\r", "a\n", "a\u{c}"]
+        {
+            assert!(!is_valid_filter(filter.as_bytes()), "{filter}");
+        }
+        for filter in [
+            "foo",
+            "foo.bar.*",
+            "foo.bar.>",
+            "*",
+            ">",
+            "foo*",
+            "foo**",
+            "foo.**",
+            "foo*bar",
+            "foo.*bar",
+            "foo*.bar",
+            "*bar",
+            "foo>",
+            "foo.>>",
+            "foo>bar",
+            "foo.>bar",
+            "foo>.bar",
+            ">bar",
+        ] {
+            assert!(is_valid_filter(filter.as_bytes()), "{filter}");
+            assert!(is_valid_filter_text(filter.as_bytes()), "{filter}");
+        }
+        for text in [&b"foo.bar.baz.\0"[..], b"foo.\0.baz", b"foo.\xff", "foo.\u{fffd}".as_bytes()] {
+            assert!(!is_valid_filter_text(text), "{}", text.escape_ascii());
+        }
+    }
+
+    // go: server/sublist_test.go TestSubjectIsLiteral
+    #[test]
+    fn only_a_whole_token_is_a_wildcard() {
+        for subject in ["foo", "foo.bar", "foo*.bar", "", ">>", "a.*b"] {
+            assert!(is_literal(subject.as_bytes()), "{subject}");
+        }
+        for subject in ["*", ">", "foo.*", "foo.>", "foo.*.>", "foo.*.bar", "foo.bar.>", "a.>.b"] {
+            assert!(!is_literal(subject.as_bytes()), "{subject}");
+        }
+    }
+
+    // go: server/sublist_test.go TestSubjectToken
+    #[test]
+    fn tokens_are_counted_from_one() {
+        let subject = b"foo.bar.baz.*";
+        let found: Vec<_> = (0..=5).map(|position| token_at(subject, position)).collect();
+        assert_eq!(found, [None, Some(&b"foo"[..]), Some(b"bar"), Some(b"baz"), Some(b"*"), None]);
+        assert_eq!((token_count(subject), token_count(b"a"), token_count(b"")), (4, 1, 0));
+    }
+
+    #[test]
+    fn queue_names_have_no_white_space() {
+        assert!(is_valid_queue_name(b"workers.*"));
+        for name in [&b""[..], b"a b", b"a\t", b"\n", b"a\r", b"\x0c"] {
+            assert!(!is_valid_queue_name(name), "{}", name.escape_ascii());
+        }
+    }
+}

@@ -253,6 +253,38 @@ mod tests {
         assert_eq!(mapped(&mappings, "foo.1", None, 0).as_deref(), Some("all.1"));
     }
 
+    // go: server/sublist_test.go TestValidateDestinationSubject
+    #[test]
+    fn a_destination_fits_its_source() {
+        for (source, destination) in [
+            ("bar", "foo"),
+            ("foo", "foo.bar"),
+            ("*", "{{wildcard(1)}}"),
+            ("foo.>", ">"),
+            ("foo.*", "bar.{{wildcard(1)}}"),
+            ("foo.>", "bar.>"),
+            ("foo.*.>", "bar.{{wildcard(1)}}.>"),
+            ("foo.*.bar", "bar.{{wildcard(1)}}.foo"),
+            ("foo.bar.>", "foo.bar.foo.>"),
+            ("*", "foo.{{wildcard(1)}}"),
+            ("*", "foo.{{ wildcard(1) }}"),
+            ("*", "foo.{{wildcard( 1 )}}"),
+            ("*", "foo.{{partition(2,1)}}"),
+            ("*.*", "foo.{{SplitFromLeft(2,1)}}"),
+            ("*.*", "foo.{{SplitFromRight(2,1)}}"),
+        ] {
+            let added = Mappings::default().add(source, &[to(destination, 100)]);
+            assert_eq!(added, Ok(()), "{source} {destination}");
+        }
+        for (source, destination) in [("*", "foo.{{unknown(1)}}"), ("foo", "foo..}"), ("foo", "foo. bar}")] {
+            let added = Mappings::default().add(source, &[to(destination, 100)]);
+            assert!(
+                matches!(added, Err(MappingError::Transform(ref error)) if error.to_string().starts_with("invalid mapping destination: ")),
+                "{source} {destination}: {added:?}"
+            );
+        }
+    }
+
     #[test]
     fn what_cannot_be_is_refused() {
         let mut mappings = Mappings::default();

@@ -82,3 +82,107 @@ fn wildcards_collide(a: &[u8], b: &[u8]) -> bool {
         (None, _) | (_, None) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // go: server/sublist_test.go TestSublistMatchLiterals
+    #[test]
+    fn filters_match_token_by_token() {
+        for (subject, filter, expected) in [
+            ("foo", "foo", true),
+            ("foo", "bar", false),
+            ("foo", "*", true),
+            ("foo", ">", true),
+            ("foo.bar", ">", true),
+            ("foo.bar", "foo.>", true),
+            ("foo.bar", "bar.>", false),
+            ("stats.test.22", "stats.>", true),
+            ("stats.test.22", "stats.*.*", true),
+            ("foo.bar", "foo", false),
+            ("stats.test.foos", "stats.test.foos", true),
+            ("stats.test.foos", "stats.test.foo", false),
+            ("stats.test", "stats.test.*", false),
+            ("stats.test.foos", "stats.*", false),
+            ("stats.test.foos", "stats.*.*.foos", false),
+            // Wildcard characters beside others.
+            ("*bar", "*bar", true),
+            ("foo*", "foo*", true),
+            ("foo*bar", "foo*bar", true),
+            ("foo.***.bar", "foo.***.bar", true),
+            (">bar", ">bar", true),
+            ("foo>", "foo>", true),
+            ("foo>bar", "foo>bar", true),
+            ("foo.>>>.bar", "foo.>>>.bar", true),
+        ] {
+            assert_eq!(matches(subject.as_bytes(), filter.as_bytes()), expected, "{subject} {filter}");
+        }
+    }
+
+    // go: server/sublist_test.go TestIsSubsetMatch
+    #[test]
+    fn a_subset_is_matched_whatever_it_stands_for() {
+        for (subject, filter, expected) in [
+            ("foo.bar", "foo.bar", true),
+            ("foo.*", ">", true),
+            ("foo.*", "*.*", true),
+            ("foo.*", "foo.*", true),
+            ("foo.*", "foo.bar", false),
+            ("foo.>", ">", true),
+            ("foo.>", "*.>", true),
+            ("foo.>", "foo.>", true),
+            ("foo.>", "foo.bar", false),
+            ("foo..bar", "foo.*", false),
+            ("foo.*", "foo..bar", false),
+        ] {
+            assert_eq!(is_subset(subject.as_bytes(), filter.as_bytes()), expected, "{subject} {filter}");
+        }
+    }
+
+    // go: server/sublist_test.go TestSublistSubjectCollide
+    #[test]
+    fn filters_collide_where_they_share_a_subject() {
+        for (a, b, expected) in [
+            ("foo.*", "foo.*.bar.>", false),
+            ("foo.*", "foo.foo", true),
+            ("foo.*", "*.foo", true),
+            ("foo.bar.>", "*.bar.foo", true),
+            ("foo", "foo", true),
+            ("foo", "bar", false),
+            ("foo.>", "foo", false),
+        ] {
+            assert_eq!(collides(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+            assert_eq!(collides(b.as_bytes(), a.as_bytes()), expected, "{b} {a}");
+        }
+    }
+
+    const FILTER: &str = "[ab*](\\.[ab*]){0,3}(\\.>)?";
+    const LITERAL: &str = "[ab](\\.[ab]){0,5}";
+
+    proptest! {
+        #[test]
+        fn what_a_subset_matches_is_matched(subject in LITERAL, narrow in FILTER, wide in FILTER) {
+            let [subject, narrow, wide] = [subject.as_bytes(), narrow.as_bytes(), wide.as_bytes()];
+            if is_subset(narrow, wide) && matches(subject, narrow) {
+                prop_assert!(matches(subject, wide));
+            }
+        }
+
+        #[test]
+        fn filters_with_a_subject_in_common_collide(subject in LITERAL, a in FILTER, b in FILTER) {
+            let [subject, a, b] = [subject.as_bytes(), a.as_bytes(), b.as_bytes()];
+            if matches(subject, a) && matches(subject, b) {
+                prop_assert!(collides(a, b));
+            }
+        }
+
+        #[test]
+        fn a_literal_subject_is_a_subset_of_what_matches_it(subject in LITERAL, filter in FILTER) {
+            let [subject, filter] = [subject.as_bytes(), filter.as_bytes()];
+            prop_assert_eq!(is_subset(subject, filter), matches(subject, filter));
+        }
+    }
+}

@@ -13,6 +13,9 @@ mod text;
 mod trie;
 mod wildcards;
 
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZeroU32;
 
 use hashbrown::HashTable;

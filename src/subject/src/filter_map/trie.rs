@@ -266,6 +266,19 @@ mod tests {
         }
     }
 
+    // go: server/sublist_test.go TestSublistRemoveCleanupWildcards
+    // go: server/sublist_test.go TestSublistRemoveCleanupWildcardsNoCache
+    // go: server/gsl/gsl_test.go TestGenericSublistRemoveCleanupWildcards
+    #[test]
+    fn a_removed_filter_takes_its_levels_along() {
+        let filter = b"a.b.*.d.e.>";
+        let mut trie = Trie::new(SubjectHasher::with_seed(1));
+        trie.insert(filter, FilterId::new(0));
+        assert_eq!(trie.nodes.len(), 6, "the root and a level for each token but the last");
+        trie.remove(filter, FilterId::new(0));
+        assert_eq!((trie.nodes.len() - trie.free.len(), trie.edges.len()), (1, 0));
+    }
+
     #[test]
     fn a_walk_stops_when_told() {
         let mut trie = Trie::new(SubjectHasher::with_seed(1));

@@ -173,3 +173,34 @@ fn is_named(name: &str, known: &str) -> bool {
             given == known || (known.is_ascii_uppercase() && given == known.to_ascii_lowercase())
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // go: server/subject_transform_test.go TestPlaceHolderIndex
+    #[test]
+    fn calls_are_read_with_their_arguments() {
+        let partition = Function::Partition { buckets: 10, wildcards: [1, 2, 3].into_iter().collect() };
+        let again = Function::Partition { buckets: 10, wildcards: [1, 2, 3].into_iter().collect() };
+        for (token, expected) in [
+            ("$1", Function::Wildcard(1)),
+            ("{{partition(10,1,2,3)}}", partition),
+            ("{{ Partition (10,1,2,3) }}", again),
+            ("{{wildcard(2)}}", Function::Wildcard(2)),
+            ("{{SplitFromLeft(2,1)}}", Function::Sized { name: Sized::SplitFromLeft, wildcard: 2, size: 1 }),
+            (
+                "{{SplitFromRight(3,2)}}",
+                Function::Sized { name: Sized::SplitFromRight, wildcard: 3, size: 2 },
+            ),
+            ("{{SliceFromLeft(2,2)}}", Function::Sized { name: Sized::SliceFromLeft, wildcard: 2, size: 2 }),
+            ("{{Left(3,2)}}", Function::Sized { name: Sized::Left, wildcard: 3, size: 2 }),
+            ("{{Right(3,2)}}", Function::Sized { name: Sized::Right, wildcard: 3, size: 2 }),
+        ] {
+            assert_eq!(Function::read(token), Ok(Some(expected)), "{token}");
+        }
+        for token in ["bar", "$foo", "$", "{{}}", "{x}"] {
+            assert_eq!(Function::read(token), Ok(None), "{token}");
+        }
+    }
+}
