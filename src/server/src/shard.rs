@@ -139,6 +139,8 @@ const SCRATCH_BYTES: usize = 128 * 1024;
 const LAME_DUCK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How late a deadline may be noticed.
 const TICK: Duration = Duration::from_millis(200);
+/// Deadlines that may outlive their clients, besides as many as there are clients.
+const VOID_DEADLINES_MAX: usize = 1024;
 /// Output buffers kept for the next busy client, and the size above which one is not kept.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;
@@ -521,8 +523,21 @@ impl Shard {
         broker.remove_conn(client.key);
         drop(broker);
         self.clients.borrow_mut()[client.key.index()] = None;
+        self.forget_void_deadlines();
         self.shared.placement.leave(self.index);
         self.request_flush();
+    }
+
+    /// The deadline of a client that is gone would stay until its time comes, minutes later. Once such are the most, they go.
+    fn forget_void_deadlines(&self) {
+        let mut deadlines = self.deadlines.borrow_mut();
+        if deadlines.len() > 2 * self.broker.borrow().conn_count() + VOID_DEADLINES_MAX {
+            let clients = self.clients.borrow();
+            deadlines.retain(|Reverse((deadline, index, id))| {
+                let client = clients.get(*index).and_then(Option::as_ref);
+                client.is_some_and(|client| client.id.0 == *id && client.scheduled.get() == Some(*deadline))
+            });
+        }
     }
 
     /// Keeps what monitoring shows of a connection that is gone.
