@@ -59,6 +59,16 @@ mod tests {
         ring.iter().copied().collect()
     }
 
+    // go: server/ring_test.go TestRBAppendAndLenAndTotal
+    #[test]
+    fn all_are_counted_and_no_more_kept_than_there_is_room_for() {
+        let mut ring = ClosedRing::new(10);
+        (0..5).for_each(|n| ring.push(n));
+        assert_eq!((ring.len(), ring.total()), (5, 5));
+        (0..25).for_each(|n| ring.push(n));
+        assert_eq!((ring.len(), ring.total()), (10, 30));
+    }
+
     #[test]
     fn the_newest_push_out_the_oldest() {
         let mut ring = ClosedRing::new(3);
@@ -79,6 +89,7 @@ mod tests {
     }
 
     proptest! {
+        // go: server/ring_test.go TestRBclosedClients
         #[test]
         fn it_keeps_the_tail_of_all_that_was_pushed(capacity in 0_usize..20, pushed in 0_u64..60) {
             let mut ring = ClosedRing::new(capacity);

@@ -16,7 +16,6 @@ mod request_stats;
 mod respond;
 mod select;
 mod snapshot;
-mod subject;
 mod text;
 
 pub use closed_ring::ClosedRing;

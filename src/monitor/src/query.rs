@@ -9,7 +9,6 @@ use crate::respond::Response;
 use crate::select::{
     ConnSelection, ConnSort, ConnState, LIMIT_DEFAULT, Page, SubSelection, SubscriptionsShown,
 };
-use crate::subject;
 use params::Params;
 
 /// One request, understood.
@@ -264,7 +263,7 @@ fn subsz(params: &Params<'_>) -> Result<Request, Response> {
     let listed = params.bool("subs")?;
     let page = page(params)?;
     let test = params.text("test");
-    if !test.is_empty() && !subject::is_valid_literal(&test) {
+    if !test.is_empty() && !natrium_subject::is_valid_literal(test.as_bytes()) {
         let text = format!("invalid test subject, must be valid publish subject: {test}");
         return Err(Response::bad_request(text));
     }

@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use natrium_model::{ConnId, Timestamp};
 
 use crate::snapshot::{Closing, ConnCounters, ConnSnapshot, SubSnapshot};
-use crate::subject;
 
 /// Entries on a page when the request does not say.
 pub(crate) const LIMIT_DEFAULT: usize = 1024;
@@ -294,7 +293,8 @@ impl SubSelection {
 
     fn admits(&self, facts: &SubFacts<'_>) -> bool {
         (self.account.is_empty() || self.account == facts.account)
-            && (self.test.is_empty() || subject::matches(&self.test, facts.subject))
+            && (self.test.is_empty()
+                || natrium_subject::matches(self.test.as_bytes(), facts.subject.as_bytes()))
     }
 }
 
