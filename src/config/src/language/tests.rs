@@ -148,13 +148,52 @@ fn maps_end_their_values_in_four_ways() {
     assert_reads("a = 1\n}\n", "a=1");
 }
 
+// go: conf/lex_test.go TestDoubleNestedMapsNewLines
+// go: conf/lex_test.go TestArrayOfMaps
+// go: conf/parse_test.go TestSample2
+// go: conf/parse_test.go TestSample3
+// go: conf/parse_test.go TestSample4
+// go: conf/parse_test.go TestSample5
+#[test]
+fn maps_arrays_and_strings_nest_over_lines() {
+    assert_reads(
+        "\nsystems {\n  allinone {\n    description: \"This is a description.\"\n  }\n}\n",
+        r#"systems={allinone={description="This is a description."}}"#,
+    );
+    assert_reads(
+        "\nauthorization {\n    users = [\n      {user: alice, password: foo}\n      {user: bob,   password: bar}\n\
+         \x20   ]\n    timeout: 0.5\n}\n",
+        r#"authorization={users=[{user="alice" password="foo"} {user="bob" password="bar"}] timeout=0.5}"#,
+    );
+    assert_reads(
+        "\ncluster {\n  port: 4244\n\n  authorization {\n    user: route_user\n    password: top_secret\n\
+         \x20   timeout: 1\n  }\n\n  # Routes.\n  # More of them.\n\n  // Another comment.\n\n  routes = [\n\
+         \x20   nats-route://foo:bar@apcera.me:4245\n    nats-route://foo:bar@apcera.me:4246\n  ]\n}\n",
+        r#"cluster={port=4244 authorization={user="route_user" password="top_secret" timeout=1} routes=["nats-route://foo:bar@apcera.me:4245" "nats-route://foo:bar@apcera.me:4246"]}"#,
+    );
+    assert_reads(
+        "foo  {\n  expr = '(true == \"false\")'\n  text = 'This is a multi-line\ntext block.'\n}\n",
+        r#"foo={expr="(true == \"false\")" text="This is a multi-line\ntext block."}"#,
+    );
+    assert_reads(
+        "  array [\n    { abc: 123 }\n    { xyz: \"word\" }\n  ]\n",
+        r#"array=[{abc=123} {xyz="word"}]"#,
+    );
+    assert_reads("  now = 2016-05-04T18:53:41Z\n  gmt = false\n\n", "now=@2016-05-04T18:53:41Z gmt=false");
+}
+
 // go: conf/lex_test.go TestArrays
+// go: conf/lex_test.go TestMultilineArraysNoSep
 // go: conf/lex_test.go TestMultilineArrays
 #[test]
 fn arrays_hold_anything() {
     assert_reads("foo = [1, 2, 3, 'bar']", r#"foo=[1 2 3 "bar"]"#);
     assert_reads(
         "foo = [\n # top level\n 1, // One\n 2\n 3 # Three\n 'bar', \"bar\"\n]",
+        r#"foo=[1 2 3 "bar" "bar"]"#,
+    );
+    assert_reads(
+        "\n# top level comment\nfoo = [\n 1 // foo\n 2\n 3\n 'bar'\n \"bar\"\n]\n",
         r#"foo=[1 2 3 "bar" "bar"]"#,
     );
     assert_reads("foo = [[1k, 2], {a: [ ]}, 1.5]", "foo=[[1000 2] {a=[]} 1.5]");
@@ -177,6 +216,53 @@ fn comments_end_with_their_line() {
     }
     assert_reads("m = { # here\n a: 1 # there\n // and\n b: 2 }", "m={a=1 b=2}");
     assert_reads("url = nats://a:b@c#d", r#"url="nats://a:b@c#d""#);
+}
+
+// go: conf/lex_test.go TestSimpleKeyStringValues
+// go: conf/lex_test.go TestComplexStringValues
+// go: conf/lex_test.go TestSimpleKeyIntegerValues
+// go: conf/lex_test.go TestSimpleKeyFloatValues
+#[test]
+fn separators_and_line_ends_do_not_change_a_value() {
+    for text in ["foo = \"bar\"", "foo = 'bar'", "foo='bar'", "foo='bar'\r\n", "foo=\t'bar'\t"] {
+        assert_reads(text, r#"foo="bar""#);
+    }
+    assert_reads(r"foo = 'bar\r\n  \t'", r#"foo="bar\\r\\n  \\t""#);
+    for (value, expected) in [("123", "foo=123"), ("22.2", "foo=22.2")] {
+        for text in [format!("foo = {value}"), format!("foo={value}"), format!("foo={value}\r\n")] {
+            assert_reads(&text, expected);
+        }
+    }
+}
+
+// go: conf/lex_test.go TestCompoundStringSE
+// go: conf/lex_test.go TestCompoundStringEE
+// go: conf/lex_test.go TestCompoundStringSEE
+// go: conf/lex_test.go TestCompoundStringSES
+// go: conf/lex_test.go TestCompoundStringEES
+// go: conf/lex_test.go TestCompoundStringESE
+#[test]
+fn escapes_stand_anywhere_in_a_string() {
+    for (value, expected) in [
+        (r#""start\\""#, r#"foo="start\\""#),
+        (r"\x45\x71", r#"foo="Eq""#),
+        (r"start\x45\x71", r#"foo="startEq""#),
+        (r"start\x7Cend", r#"foo="start|end""#),
+        (r"\x3c\x3eend", r#"foo="<>end""#),
+        (r"\x3cmiddle\x3E", r#"foo="<middle>""#),
+    ] {
+        assert_reads(&format!("foo = {value}"), expected);
+    }
+}
+
+// go: conf/lex_test.go TestBadBinaryStringEndingAfterZeroHexChars
+// go: conf/lex_test.go TestBadBinaryStringWithZeroHexChars
+#[test]
+fn an_escape_in_hexadecimal_has_two_digits() {
+    for (text, column) in [("foo = xyz\\x\n", 7), ("foo = xyz\\xF\n", 7), ("foo = \"[\\x]\"", 7)] {
+        let expected = format!("test.conf:1:{column}: expected two hexadecimal digits after \\x");
+        assert_eq!(refused(text), expected, "{text}");
+    }
 }
 
 // go: conf/lex_test.go TestRawString
@@ -216,6 +302,7 @@ fn a_block_ends_with_a_lone_parenthesis() {
 // go: conf/lex_test.go TestVariableValues
 // go: conf/lex_test.go TestNonVariable
 // go: conf/parse_test.go TestSimpleVariable
+// go: conf/parse_test.go TestParseFileWithChecksDigestPreservesConfigKeyUsedAsVariable
 // go: conf/parse_test.go TestNestedVariable
 // go: conf/parse_test.go TestMissingVariable
 // go: conf/parse_test.go TestBcryptVariable
@@ -229,6 +316,7 @@ fn variables_are_looked_for_from_the_inside_out() {
     assert_eq!(refused("foo=$index"), "test.conf:1:5: variable reference for 'index' can not be found");
     assert_reads("password: $2a$11$ooo", r#"password="$2a$11$ooo""#);
     assert_reads("a = '$b'", r#"a="$b""#);
+    assert_reads("port = 4222\nmonitor_port = $port", "port=4222 monitor_port=4222");
     let map = read("index = {a: 1}\nfoo = [$index]");
     let used: Vec<_> = map.iter().map(|(key, entry)| (key, entry.is_variable)).collect();
     assert_eq!(used, [("index", true), ("foo", false)]);
@@ -296,6 +384,59 @@ fn files_are_included_where_they_are_named() {
     let missing = read_with("a = 1\n  include gone.conf", &desk).unwrap_err();
     assert!(missing.starts_with("test.conf:2:11: cannot read"), "{missing}");
     assert_reads("included = 2", "included=2");
+}
+
+// go: conf/parse_test.go TestParseWithNoValuesIncludes
+#[test]
+fn an_included_file_may_be_empty_but_not_nonsense() {
+    let text = "accounts {\n foo { include 'foo.conf' }\n quux { include 'quux.conf' }\n}";
+    let with = |quux: &'static str| {
+        let files = [("foo.conf", ""), ("quux.conf", quux)].into();
+        read_with(text, &Desk { files, ..Desk::default() })
+    };
+    for nonsense in ["?????????????", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let error = with(nonsense).unwrap_err();
+        assert!(error.starts_with("quux.conf:1:") && error.contains(nonsense), "{error}");
+    }
+    let comments = "\n   # just some comments,\n   # and no key values also ok.\n";
+    assert_eq!(shown(&with(comments).unwrap()), "accounts={foo={} quux={}}");
+}
+
+// go: conf/parse_test.go TestJSONParseCompat
+#[test]
+fn json_is_a_configuration_too() {
+    assert_reads(
+        r#"
+        {
+          "http_port": 8227,
+          "port": 4227,
+          "write_deadline": "1h",
+          "cluster": {
+            "port": 6222,
+            "routes": [
+              "nats://127.0.0.1:4222",
+              "nats://127.0.0.1:4223"
+            ]
+          }
+        }
+        "#,
+        r#"http_port=8227 port=4227 write_deadline="1h" cluster={port=6222 routes=["nats://127.0.0.1:4222" "nats://127.0.0.1:4223"]}"#,
+    );
+    assert_reads(
+        "{\n\"jetstream\": {\n\"store_dir\": \"/tmp/nats\"\n\"max_mem\": 1000000,\n},\n\"port\": 4222\n}",
+        r#"jetstream={store_dir="/tmp/nats" max_mem=1000000} port=4222"#,
+    );
+    assert_reads("{}", "");
+    assert_reads("\n   {\n   }\n", "");
+    let files = [
+        ("foo.json", r#"{ "users": [ {"user": "foo"} ] }"#),
+        ("bar.json", "{\n \"users\": [ {\"user\": \"bar\"} ]\n}"),
+        ("quux.json", "{}"),
+    ];
+    let text = "accounts {\n foo  { include 'foo.json'  }\n bar  { include 'bar.json'  }\n quux { include 'quux.json' }\n}";
+    let map = read_with(text, &Desk { files: files.into(), ..Desk::default() }).unwrap();
+    let expected = r#"accounts={foo={users=[{user="foo"}]} bar={users=[{user="bar"}]} quux={}}"#;
+    assert_eq!(shown(&map), expected);
 }
 
 // go: conf/lex_test.go TestQuotedKeys
