@@ -43,6 +43,14 @@ const UNORDERED: &[&str] = &["account_statz", "accounts", "subscriptions_list", 
 const CONFIG: &str = r#"
     no_system_account: true
     accounts { A { users = [{user: a, password: a}] }, B { users = [{user: b, password: b}] } }
+    mappings = {
+        "m.foo": "m.bar"
+        "m.x.*": [
+            {destination: "m.y.{{wildcard(1)}}", weight: 60%}, {destination: "m.z.$1", weight: 10}
+            {destination: "m.e.$1", weight: 50, cluster: EAST}
+        ]
+        "m.lost": {destination: "m.lost", weight: 20%}
+    }
 "#;
 
 /// In an order that makes `http_req_stats` of the last one count the refused ones too.
@@ -97,6 +105,7 @@ const TARGETS: &[&str] = &[
     "/leafz?subs=2",
     "/accountz",
     "/accountz?acc=A",
+    "/accountz?acc=$G",
     "/accountz?acc=nobody",
     "/accstatz",
     "/accstatz?unused=1",

@@ -127,6 +127,7 @@ fn serve(
         info: &settings.info,
         client_port: address.port(),
         accounts: &accounts,
+        mappings: &mappings,
         started: Timestamp::from_system(SystemTime::now()),
         certificate_end: tls.as_ref().and_then(|tls| tls.listener.not_after),
         cores: cpus.len(),

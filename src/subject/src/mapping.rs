@@ -17,12 +17,18 @@ struct Mapping {
     clusters: Vec<(Box<str>, Weighted)>,
 }
 
-/// Destinations with the sum of the weights up to and with theirs, in percent. What is above the last sum goes nowhere.
+/// Destinations with the sum of the weights up to and with theirs. What is above the last sum goes nowhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Weighted(Entries);
+struct Weighted(Vec<Share>);
 
-/// Weights in percent, and where messages then go.
-type Entries = Vec<(u8, Transform)>;
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Share {
+    /// Percent.
+    weight: u8,
+    /// The destination as it is written.
+    subject: Box<str>,
+    transform: Transform,
+}
 
 /// One place messages may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +67,8 @@ impl Mappings {
         if !grammar::is_valid_filter(source.as_bytes()) {
             return Err(MappingError::InvalidSource);
         }
-        let mut everywhere: Entries = Vec::new();
-        let mut clusters: Vec<(Box<str>, Entries)> = Vec::new();
+        let mut everywhere: Vec<Share> = Vec::new();
+        let mut clusters: Vec<(Box<str>, Vec<Share>)> = Vec::new();
         for (index, destination) in destinations.iter().enumerate() {
             if destinations[..index].iter().any(|other| other.subject == destination.subject) {
                 return Err(MappingError::Duplicate(destination.subject.to_owned()));
@@ -71,20 +77,19 @@ impl Mappings {
                 return Err(MappingError::Weight);
             }
             check(destination.subject)?;
-            let transform = Transform::new(source, destination.subject, Strictness::Lax)?;
-            let entry = (destination.weight, transform);
+            let share = Share::new(source, destination.subject, destination.weight)?;
             match destination.cluster.filter(|cluster| !cluster.is_empty()) {
-                None => everywhere.push(entry),
+                None => everywhere.push(share),
                 Some(cluster) => match clusters.iter_mut().find(|(name, _)| **name == *cluster) {
-                    Some((_, entries)) => entries.push(entry),
-                    None => clusters.push((cluster.into(), vec![entry])),
+                    Some((_, shares)) => shares.push(share),
+                    None => clusters.push((cluster.into(), vec![share])),
                 },
             }
         }
         let keeps_rest = !destinations.iter().any(|destination| destination.subject == source);
         let clusters = clusters
             .into_iter()
-            .map(|(name, entries)| Ok((name, Weighted::new(entries, source, keeps_rest)?)))
+            .map(|(name, shares)| Ok((name, Weighted::new(shares, source, keeps_rest)?)))
             .collect::<Result<_, MappingError>>()?;
         let mapping = Mapping {
             source: source.as_bytes().into(),
@@ -101,6 +106,16 @@ impl Mappings {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Sources with their destinations, the lightest first. Here a destination's weight is the sum of all up to it, and what
+    /// the weights left of 100 percent is a destination too: as the reference keeps and shows them.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = Destination<'_>>)> {
+        self.0.iter().map(|mapping| {
+            let everywhere = mapping.everywhere.destinations(None);
+            let scoped = mapping.clusters.iter().flat_map(|(name, shares)| shares.destinations(Some(name)));
+            (&*mapping.source, everywhere.chain(scoped))
+        })
     }
 
     /// Appends to `out` what `subject` is mapped to; nothing, if the message is to be lost. `false` if no mapping is for it.
@@ -128,29 +143,40 @@ impl Mapping {
     }
 }
 
+impl Share {
+    fn new(source: &str, subject: &str, weight: u8) -> Result<Self, TransformError> {
+        let transform = Transform::new(source, subject, Strictness::Lax)?;
+        Ok(Self { weight, subject: subject.into(), transform })
+    }
+}
+
 impl Weighted {
-    fn new(mut entries: Entries, source: &str, keeps_rest: bool) -> Result<Self, MappingError> {
-        let total: u32 = entries.iter().map(|(weight, _)| u32::from(*weight)).sum();
+    fn new(mut shares: Vec<Share>, source: &str, keeps_rest: bool) -> Result<Self, MappingError> {
+        let total: u32 = shares.iter().map(|share| u32::from(share.weight)).sum();
         let rest = u32::from(WHOLE).checked_sub(total).ok_or(MappingError::TotalWeight)?;
         if rest > 0 && keeps_rest {
             let rest = u8::try_from(rest).unwrap_or(WHOLE);
-            entries.push((rest, Transform::new(source, &numbered(source), Strictness::Lax)?));
+            shares.push(Share::new(source, &numbered(source), rest)?);
         }
-        entries.sort_by_key(|(weight, _)| *weight);
+        shares.sort_by_key(|share| share.weight);
         let mut sum = 0;
-        for (weight, _) in &mut entries {
-            sum += *weight;
-            *weight = sum;
+        for share in &mut shares {
+            sum += share.weight;
+            share.weight = sum;
         }
-        Ok(Self(entries))
+        Ok(Self(shares))
     }
 
     fn pick(&self, random: &mut impl FnMut() -> u64) -> Option<&Transform> {
-        if let [(WHOLE, transform)] = self.0.as_slice() {
+        if let [Share { weight: WHOLE, transform, .. }] = self.0.as_slice() {
             return Some(transform);
         }
         let drawn = random() % u64::from(WHOLE);
-        self.0.iter().find(|(sum, _)| drawn < u64::from(*sum)).map(|(_, transform)| transform)
+        self.0.iter().find(|share| drawn < u64::from(share.weight)).map(|share| &share.transform)
+    }
+
+    fn destinations<'a>(&'a self, cluster: Option<&'a str>) -> impl Iterator<Item = Destination<'a>> {
+        self.0.iter().map(move |share| Destination { subject: &share.subject, weight: share.weight, cluster })
     }
 }
 
@@ -233,6 +259,34 @@ mod tests {
         let share = |subject: &str| counts[subject] / 1000;
         assert!((9..=11).contains(&share("a")) && (29..=31).contains(&share("b")), "{counts:?}");
         assert!((39..=41).contains(&share("foo")), "{counts:?}");
+    }
+
+    #[test]
+    fn destinations_are_listed_with_the_sums_of_their_weights() {
+        let mut mappings = Mappings::default();
+        let scoped = Destination { cluster: Some("EAST"), ..to("e.$1", 50) };
+        mappings.add("a.*", &[to("heavy.$1", 30), to("light.$1", 20), scoped]).unwrap();
+        mappings.add("b", &[to("c", 100)]).unwrap();
+        let listed: Vec<String> = mappings
+            .iter()
+            .flat_map(|(source, destinations)| {
+                let source = source.escape_ascii().to_string();
+                destinations.map(move |to| {
+                    format!("{source} {} {} {}", to.subject, to.weight, to.cluster.unwrap_or_default())
+                })
+            })
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                "a.* light.$1 20 ",
+                "a.* heavy.$1 50 ",
+                "a.* a.$1 100 ",
+                "a.* e.$1 50 EAST",
+                "a.* a.$1 100 EAST",
+                "b c 100 ",
+            ]
+        );
     }
 
     #[test]

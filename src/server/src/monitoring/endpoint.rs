@@ -8,12 +8,15 @@ use natrium_config::options::Options;
 use natrium_config::options::client::WriteTimeout;
 use natrium_model::{AccountId, Timestamp, limits};
 use natrium_monitor::{
-    AccountCounters, AccountSnapshot, BasePath, Features, Listener, Process, RequestStats, ServerSnapshot,
+    AccountCounters, AccountSnapshot, BasePath, Features, Listener, MappedTo, Process, RequestStats,
+    ServerSnapshot,
 };
 use natrium_shards::MailboxSender;
+use natrium_subject::{Destination, Mappings};
 use natrium_wire::Info;
 use rustls::ServerConfig;
 
+use crate::account_mappings::AccountMappings;
 use crate::shard::Letter;
 
 /// The endpoint's place, the shards it asks, and what never changes of what it shows.
@@ -34,6 +37,7 @@ pub(crate) struct ServerFacts<'a> {
     pub(crate) info: &'a Info,
     pub(crate) client_port: u16,
     pub(crate) accounts: &'a Accounts,
+    pub(crate) mappings: &'a AccountMappings,
     pub(crate) started: Timestamp,
     /// When the certificate that clients see ends.
     pub(crate) certificate_end: Option<Timestamp>,
@@ -194,12 +198,21 @@ fn accounts(facts: &ServerFacts<'_>) -> Vec<AccountSnapshot> {
         AccountSnapshot {
             id,
             name_tag: name.clone(),
-            // Not shown: the weights are kept as sums, which are not what was configured.
-            mappings: Vec::new(),
+            mappings: facts.mappings.of_account(id).map(mapped).unwrap_or_default(),
             name,
             updated: facts.started,
             counters: AccountCounters::default(),
         }
     };
     facts.accounts.iter().map(snapshot).collect()
+}
+
+fn mapped(mappings: &Mappings) -> Vec<(String, Vec<MappedTo>)> {
+    let destination = |to: Destination<'_>| MappedTo {
+        subject: to.subject.to_owned(),
+        weight: to.weight,
+        cluster: to.cluster.unwrap_or_default().to_owned(),
+    };
+    let source = |source: &[u8]| String::from_utf8_lossy(source).into_owned();
+    mappings.iter().map(|(from, to)| (source(from), to.map(destination).collect())).collect()
 }
