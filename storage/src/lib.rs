@@ -7,5 +7,8 @@
 //! One executor owns a store; nothing is `Send` and nothing takes a lock.
 #![expect(async_fn_in_trait, reason = "futures stay on the executor that made them; none has to be Send")]
 
+pub mod block;
 pub mod disk;
 pub mod message;
+pub mod record;
+pub mod varint;
