@@ -8,7 +8,9 @@
 #![expect(async_fn_in_trait, reason = "futures stay on the executor that made them; none has to be Send")]
 
 pub mod block;
+pub mod coding;
 pub mod disk;
+pub mod keys;
 pub mod message;
 pub mod record;
 pub mod varint;

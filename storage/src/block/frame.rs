@@ -9,7 +9,7 @@ use xxhash_rust::xxh64::xxh64;
 pub const FRAME_HEAD_LEN: usize = 48;
 
 /// The head of one frame. 48 bytes, little-endian:
-/// `magic u32 | kind u8 | position in the commit u8 | reserved u16 | commit u64 | stored length u32 | plain length u32
+/// `magic u32 | kind u8 | position in the commit u8 | compression u8 | reserved u8 | commit u64 | stored length u32 | plain length u32
 /// | entries u32 | index in the commit u32 | XXH64 of the stored body u64 | XXH64 of the 40 bytes before u64`.
 ///
 /// Both checksums are seeded with the block's salt plus the frame's offset in the file, so that a frame that was written
@@ -19,6 +19,8 @@ pub struct FrameHead {
     pub kind: FrameKind,
     /// Ends its commit.
     pub is_last: bool,
+    /// The body shrank when it was compressed and is stored so. What does not shrink is stored as it is.
+    pub is_compressed: bool,
     /// Ascending in a block; never 0.
     pub commit: u64,
     /// From 0 in each commit.
@@ -49,21 +51,29 @@ impl FrameHead {
         xxh64(body, salt.wrapping_add(offset))
     }
 
-    #[must_use]
-    pub fn encode(&self, salt: u64, offset: u64) -> [u8; FRAME_HEAD_LEN] {
-        let mut head = [0; FRAME_HEAD_LEN];
-        head[..4].copy_from_slice(&MAGIC);
-        head[4] = match self.kind {
+    /// What a head says beside the checksums. An encrypted body is bound to these bytes (docs/format/coding.md).
+    pub(crate) fn fields(&self) -> [u8; FIELDS_LEN] {
+        let mut fields = [0; FIELDS_LEN];
+        fields[..4].copy_from_slice(&MAGIC);
+        fields[4] = match self.kind {
             FrameKind::Entries => 1,
             FrameKind::Table => 2,
             FrameKind::Summary => 3,
         };
-        head[5] = u8::from(self.is_last);
-        head[8..16].copy_from_slice(&self.commit.to_le_bytes());
-        head[16..20].copy_from_slice(&self.stored_len.to_le_bytes());
-        head[20..24].copy_from_slice(&self.plain_len.to_le_bytes());
-        head[24..28].copy_from_slice(&self.entries.to_le_bytes());
-        head[28..32].copy_from_slice(&self.index.to_le_bytes());
+        fields[5] = u8::from(self.is_last);
+        fields[6] = u8::from(self.is_compressed);
+        fields[8..16].copy_from_slice(&self.commit.to_le_bytes());
+        fields[16..20].copy_from_slice(&self.stored_len.to_le_bytes());
+        fields[20..24].copy_from_slice(&self.plain_len.to_le_bytes());
+        fields[24..28].copy_from_slice(&self.entries.to_le_bytes());
+        fields[28..32].copy_from_slice(&self.index.to_le_bytes());
+        fields
+    }
+
+    #[must_use]
+    pub fn encode(&self, salt: u64, offset: u64) -> [u8; FRAME_HEAD_LEN] {
+        let mut head = [0; FRAME_HEAD_LEN];
+        head[..FIELDS_LEN].copy_from_slice(&self.fields());
         head[32..40].copy_from_slice(&self.body_checksum.to_le_bytes());
         let checksum = xxh64(&head[..40], salt.wrapping_add(offset));
         head[40..].copy_from_slice(&checksum.to_le_bytes());
@@ -85,6 +95,11 @@ impl FrameHead {
                 _ => return None,
             },
             is_last: head[5] == 1,
+            is_compressed: match head[6] {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
             commit: u64_at(head, 8),
             stored_len: u32_at(head, 16),
             plain_len: u32_at(head, 20),
@@ -116,6 +131,8 @@ fn u32_at(head: &[u8], at: usize) -> u32 {
 }
 
 pub(crate) const MAGIC: [u8; 4] = *b"NTRF";
+/// Bytes of a head before its checksums.
+pub(crate) const FIELDS_LEN: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -124,6 +141,7 @@ mod tests {
     const HEAD: FrameHead = FrameHead {
         kind: FrameKind::Entries,
         is_last: true,
+        is_compressed: true,
         commit: 9,
         index: 1,
         stored_len: 100,

@@ -41,7 +41,7 @@ pub struct Coding {
 pub enum Compression {
     #[default]
     None,
-    /// Snappy frames, which S2 reads.
+    /// Snappy's block format, which S2 reads too. See [`crate::coding`].
     Snappy,
 }
 
