@@ -13,4 +13,5 @@ pub mod disk;
 pub mod keys;
 pub mod message;
 pub mod record;
+pub mod subject_tree;
 pub mod varint;
