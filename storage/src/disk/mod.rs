@@ -2,12 +2,22 @@
 //!
 //! What an implementation promises, and what the engine relies on:
 //!
-//! - A write is durable once a [`File::sync`] that began after it has succeeded. Before that any sector of 512 bytes of it
-//!   may be on disk or not, in any order.
-//! - The length a file was given by [`File::allocate`] or [`File::truncate`] is durable with the next sync of the file.
-//! - A file's name (created, renamed, removed) is durable once [`Disk::sync_folder`] of its folder has succeeded; a rename
-//!   is all or nothing.
-//! - After a failed sync nothing is known about what was written since the last good one. The engine never tries again.
+//! - A write is durable once a [`File::sync`] that began after the write was done has succeeded. Before that any sector of
+//!   512 bytes of it may be on disk or not, in any order; where a page was written several times, each sector is of any
+//!   of them. A page being written when the power goes may not be readable until it is written anew.
+//! - The size a file was given by [`File::allocate`], [`File::truncate`] or a write behind its end is durable with the next
+//!   sync of the file, under the same rule. Until then a crash finds the old or the new size; of an allocation, also any
+//!   page between; of a truncation, all bytes behind the new size or none.
+//! - A file's name (created, renamed, removed) is durable once [`Disk::sync_folder`] of its folder has succeeded, if it was
+//!   done before that began; a rename is all or nothing, and its promise is with the folder it goes to. A folder is a
+//!   name in the folder above it. Syncing a file does not make its name durable, nor the other way round.
+//! - After a failed sync nothing is known about what was written since the last good one; the next may succeed and mean
+//!   nothing. The engine never tries again.
+//! - Operations at once happen in any order. One whose future is dropped before it was polled never began.
+
+#[cfg(test)]
+mod conformance;
+pub mod sim;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -31,12 +41,13 @@ pub trait Disk: Clone + 'static {
     /// Makes a folder and those above it; one that is there already is left alone.
     async fn create_folder(&self, folder: &Path) -> Result<(), DiskError>;
 
-    /// Replaces `to` where it exists.
+    /// Replaces `to` where it exists. Open files follow.
     async fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
 
+    /// Removes a file's name; handles that are open go on.
     async fn remove(&self, path: &Path) -> Result<(), DiskError>;
 
-    /// Removes a folder that is empty.
+    /// Removes a folder that is empty ([`Cause::NotEmpty`] otherwise).
     async fn remove_folder(&self, folder: &Path) -> Result<(), DiskError>;
 
     /// Makes the names in `folder` durable.
@@ -48,7 +59,11 @@ pub trait File: 'static {
     /// Up to `len` bytes from `offset`, of any alignment; fewer only where the file ends.
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError>;
 
-    /// Writes all of `pages`, or fails. `offset` and the length are multiples of [`PAGE_SIZE`].
+    /// Writes all of `pages`, or fails; then any of its sectors may be in the file. `offset` and the length are multiples
+    /// of [`PAGE_SIZE`].
+    ///
+    /// # Panics
+    /// Where they are not.
     async fn write_at(&self, offset: u64, pages: &[u8]) -> Result<(), DiskError>;
 
     /// Makes durable what was written, and the file's length.
@@ -125,7 +140,12 @@ pub enum Cause {
     /// ENOSPC and EDQUOT: useless to try again until an operator frees space.
     #[error("no space left on device: free some, or move the store")]
     NoSpace,
-    /// EROFS and EACCES.
+    #[error("the folder is not empty")]
+    NotEmpty,
+    /// The path is absolute, has `..` in it, or is not UTF-8.
+    #[error("the path leaves the store's folder")]
+    BadPath,
+    /// EROFS, EACCES and EPERM.
     #[error("the file system is read-only, or permission is denied")]
     ReadOnly,
     /// EMFILE and ENFILE.
