@@ -13,5 +13,6 @@ pub mod disk;
 pub mod keys;
 pub mod message;
 pub mod record;
+pub mod seq_set;
 pub mod subject_tree;
 pub mod varint;
