@@ -15,4 +15,5 @@ pub mod message;
 pub mod record;
 pub mod seq_set;
 pub mod subject_tree;
+pub mod timer_wheel;
 pub mod varint;
