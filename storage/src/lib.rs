@@ -11,6 +11,7 @@ pub mod block;
 pub mod coding;
 pub mod disk;
 pub mod keys;
+pub mod log;
 pub mod message;
 pub mod record;
 pub mod seq_set;

@@ -1,0 +1,202 @@
+//! After a crash: what the logs hold goes into the files they name (docs/format/log.md, "Recovery").
+//!
+//! Any number of times: pages are written whole, as they have to be in the end, and the logs stay until all files are
+//! synced. A page that was under rewrite at the crash, and cannot be read, is never read.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+
+use super::LogError;
+use super::batch::{Builder, Head, Place};
+use super::found::{Found, Image, Told};
+use super::pages::PAGE;
+use super::segment::{self, file_name, parse_file_name};
+use crate::disk::{Cause, Disk, DiskError, EntryKind, File, Open, PAGE_SIZE};
+
+/// What a recovery did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    pub logs: u64,
+    pub batches: u64,
+    pub files: u64,
+    /// Whole pages, written to these files.
+    pub bytes: u64,
+    pub damage: Vec<Damage>,
+    /// Files that are named in a log and gone: detached and removed before the crash, or lost.
+    pub missing: Vec<PathBuf>,
+}
+
+/// What was acknowledged and cannot be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Batches of a log that are missing or damaged.
+    Batches {
+        log: String,
+        batches: RangeInclusive<u64>,
+        /// Files of which they are known to hold something; there may be others.
+        files: Vec<PathBuf>,
+    },
+    /// Entries of a log whose files cannot be told, for the batch that named them is damaged.
+    Nameless { log: String, entries: u64 },
+    /// A page that needed bytes of its own, for a batch is damaged, and could not be read. It has zeros for them.
+    Page { path: PathBuf, offset: u64 },
+}
+
+pub(super) async fn recover_all<D: Disk>(disk: &D, folder: &Path) -> Result<Replay, LogError> {
+    let mut logs: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for entry in disk.list(folder).await? {
+        if entry.kind == EntryKind::File
+            && let Some((name, index)) = parse_file_name(&entry.name)
+        {
+            logs.entry(name.to_owned()).or_default().push(index);
+        }
+    }
+    let mut replay = Replay::default();
+    for (name, mut segments) in logs {
+        segments.sort_unstable();
+        recover(disk, folder, &name, &segments, &mut replay).await?;
+    }
+    Ok(replay)
+}
+
+async fn recover<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    name: &str,
+    segments: &[u32],
+    replay: &mut Replay,
+) -> Result<(), LogError> {
+    let path = |segment: u32| folder.join(file_name(name, segment));
+    let mut found = Found::default();
+    for &segment in segments {
+        found.read(segment, &read(disk, &path(segment)).await?);
+    }
+    if let Some((segment, version)) = found.newer {
+        return Err(LogError::Version { path: path(segment), version });
+    }
+    let told = found.tell();
+    restore(disk, name, &told, replay).await?;
+    let last = match told.newest {
+        Some(newest) => conclude(disk, folder, name, segments, newest).await?,
+        None => segments[0],
+    };
+    let others: Vec<PathBuf> =
+        segments.iter().filter(|&&segment| segment != last).map(|&segment| path(segment)).collect();
+    segment::remove(disk, folder, &others, &path(last)).await?;
+    replay.logs += 1;
+    Ok(())
+}
+
+/// All pages of a segment; those that cannot be read are zeros.
+async fn read<D: Disk>(disk: &D, path: &Path) -> Result<Bytes, DiskError> {
+    let file = disk.open(path, Open::Read).await?;
+    let len = usize::try_from(file.size().await?).expect("a segment fits memory");
+    match file.read_at(0, len).await {
+        Err(error) if is_unreadable(&error) => {}
+        read => return read,
+    }
+    let mut bytes = BytesMut::zeroed(len);
+    for (at, page) in bytes.chunks_mut(PAGE_SIZE).enumerate() {
+        match file.read_at(at as u64 * PAGE, page.len()).await {
+            Ok(read) => page[..read.len()].copy_from_slice(&read),
+            Err(error) if is_unreadable(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+async fn restore<D: Disk>(disk: &D, name: &str, told: &Told, replay: &mut Replay) -> Result<(), LogError> {
+    for (path, pages) in &told.files {
+        match disk.open(path, Open::Write).await {
+            Ok(file) => restore_file(&file, path, pages, replay).await?,
+            Err(error) if error.cause == Cause::NotFound => replay.missing.push(path.clone()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    replay.batches += told.batches;
+    let lacks = told.damage.iter().cloned();
+    replay.damage.extend(lacks.map(|lack| Damage::Batches {
+        log: name.to_owned(),
+        batches: lack.batches,
+        files: lack.files,
+    }));
+    if told.nameless > 0 {
+        replay.damage.push(Damage::Nameless { log: name.to_owned(), entries: told.nameless });
+    }
+    Ok(())
+}
+
+async fn restore_file<F: File>(
+    file: &F,
+    path: &Path,
+    pages: &BTreeMap<u64, Image>,
+    replay: &mut Replay,
+) -> Result<(), DiskError> {
+    let mut run: Vec<u8> = Vec::new();
+    let mut run_start = 0;
+    for (&page, image) in pages {
+        if !run.is_empty() && (run_start + run.len() as u64 != page * PAGE || run.len() >= WRITE_MAX) {
+            file.write_at(run_start, &run).await?;
+            run.clear();
+        }
+        if run.is_empty() {
+            run_start = page * PAGE;
+        }
+        let at = run.len();
+        run.extend_from_slice(&image.bytes);
+        if image.prefix_missing > 0 {
+            match file.read_at(page * PAGE, image.prefix_missing).await {
+                Ok(prefix) => run[at..at + prefix.len()].copy_from_slice(&prefix),
+                Err(error) if is_unreadable(&error) => {
+                    replay.damage.push(Damage::Page { path: path.to_path_buf(), offset: page * PAGE });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if !run.is_empty() {
+        file.write_at(run_start, &run).await?;
+    }
+    file.sync().await?;
+    replay.files += 1;
+    replay.bytes += pages.len() as u64 * PAGE;
+    Ok(())
+}
+
+/// Writes a batch that says that nothing is needed, behind the newest one or, at the end of its segment, to a segment of its
+/// own. The segment it is in.
+async fn conclude<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    name: &str,
+    segments: &[u32],
+    newest: Head,
+) -> Result<u32, DiskError> {
+    let page = newest.page + newest.pages();
+    let number = newest.number + 1;
+    let place = Place { segment: newest.segment, page, salt: newest.salt, number, low: number };
+    let file = disk.open(&folder.join(file_name(name, newest.segment)), Open::Write).await?;
+    if (u64::from(page) + 1) * PAGE <= file.size().await? {
+        file.write_at(u64::from(page) * PAGE, &Builder::empty().finish(place)).await?;
+        file.sync().await?;
+        return Ok(newest.segment);
+    }
+    let segment = segments.iter().max().map_or(0, |&last| last + 1);
+    let place = Place { segment, page: 0, ..place };
+    let file = disk.open(&folder.join(file_name(name, segment)), Open::CreateNew).await?;
+    file.write_at(0, &Builder::empty().finish(place)).await?;
+    file.sync().await?;
+    disk.sync_folder(folder).await?;
+    Ok(segment)
+}
+
+fn is_unreadable(error: &DiskError) -> bool {
+    matches!(error.cause, Cause::Io(_))
+}
+
+/// Bytes of one write to a file.
+const WRITE_MAX: usize = 1 << 20;
