@@ -8,13 +8,17 @@
 #![expect(async_fn_in_trait, reason = "futures stay on the executor that made them; none has to be Send")]
 
 pub mod block;
+pub mod cache;
 pub mod coding;
 pub mod disk;
+pub mod engine;
+mod gate;
 pub mod keys;
 pub mod log;
 pub mod message;
 pub mod record;
 pub mod seq_set;
+pub mod store;
 pub mod subject_tree;
 pub mod timer_wheel;
 pub mod varint;

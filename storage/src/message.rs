@@ -13,9 +13,14 @@ pub struct NewMessage<'a> {
     pub payload: &'a [u8],
     /// Nanoseconds since the Unix epoch. The store never lets it fall below the last message's.
     pub timestamp: Timestamp,
-    /// When the message goes away of itself, whatever `max_age` says.
+    /// When the message goes away of itself, whatever `max_age` says; [`NEVER`] exempts it from `max_age`.
     pub expires: Option<Timestamp>,
+    /// When the message is to be told of by `take_due`: a scheduled message's next time.
+    pub due: Option<Timestamp>,
 }
+
+/// The expiry of a message that outlives `max_age`.
+pub const NEVER: Timestamp = Timestamp(i64::MAX);
 
 /// A stored message. Its parts are views of one buffer, which lives as long as the last of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +28,7 @@ pub struct Message {
     pub seq: u64,
     pub timestamp: Timestamp,
     pub expires: Option<Timestamp>,
+    pub due: Option<Timestamp>,
     pub subject: Bytes,
     pub headers: Bytes,
     pub payload: Bytes,
@@ -39,6 +45,16 @@ pub enum Filter<'a> {
 }
 
 impl Filter<'_> {
+    /// Whether every subject matches.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Subject(filter) => *filter == b">",
+            Self::Any(filters) => filters.contains(&&b">"[..]),
+        }
+    }
+
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags u8 | subject length varint | subject | headers length varint | headers | payload length varint | payload
-//! | sequence u64 | timestamp i64 | [expires i64] | XXH64 u64
+//! | sequence u64 | timestamp i64 | [expires i64] | [due i64] | XXH64 u64
 //! ```
 //!
 //! Numbers of fixed width are little-endian. The checksum covers all bytes before it and is seeded with the salt of the
@@ -21,6 +21,7 @@ pub struct Record<'a> {
     pub seq: u64,
     pub timestamp: Timestamp,
     pub expires: Option<Timestamp>,
+    pub due: Option<Timestamp>,
     pub subject: &'a [u8],
     pub headers: &'a [u8],
     pub payload: &'a [u8],
@@ -42,22 +43,23 @@ impl Record<'_> {
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         let part = |part: &[u8]| varint::len(part.len() as u64) + part.len();
-        let expires = if self.expires.is_some() { 8 } else { 0 };
-        1 + part(self.subject) + part(self.headers) + part(self.payload) + 8 + 8 + expires + CHECKSUM_LEN
+        let times = 8 * (usize::from(self.expires.is_some()) + usize::from(self.due.is_some()));
+        1 + part(self.subject) + part(self.headers) + part(self.payload) + 8 + 8 + times + CHECKSUM_LEN
     }
 
     pub fn encode(&self, salt: u64, out: &mut Vec<u8>) {
         let start = out.len();
         out.reserve(self.encoded_len());
-        out.push(if self.expires.is_some() { EXPIRES } else { 0 });
+        let flag = |bit, set| if set { bit } else { 0 };
+        out.push(flag(EXPIRES, self.expires.is_some()) | flag(DUE, self.due.is_some()));
         for part in [self.subject, self.headers, self.payload] {
             varint::encode(part.len() as u64, out);
             out.extend_from_slice(part);
         }
         out.extend_from_slice(&self.seq.to_le_bytes());
         out.extend_from_slice(&self.timestamp.0.to_le_bytes());
-        if let Some(expires) = self.expires {
-            out.extend_from_slice(&expires.0.to_le_bytes());
+        for time in [self.expires, self.due].into_iter().flatten() {
+            out.extend_from_slice(&time.0.to_le_bytes());
         }
         let checksum = xxh64(&out[start..], salt);
         out.extend_from_slice(&checksum.to_le_bytes());
@@ -68,9 +70,31 @@ impl Record<'_> {
     /// # Errors
     /// [`RecordError`]; nothing of `input` may be believed then.
     pub fn decode(input: &[u8], salt: u64) -> Result<(Record<'_>, usize), RecordError> {
+        let (record, covered) = Self::decode_covered(input)?;
+        let computed = xxh64(&input[..covered], salt);
+        let stored = Reader { input, at: covered }.fixed()?;
+        if stored != computed {
+            return Err(RecordError::Checksum { stored, computed });
+        }
+        if record.seq == 0 || record.seq > SEQ_MAX {
+            return Err(RecordError::Invalid);
+        }
+        Ok((record, covered + CHECKSUM_LEN))
+    }
+
+    /// Reads a record whose checksum was seen to hold since it was in memory.
+    ///
+    /// # Errors
+    /// [`RecordError`]
+    pub fn decode_unchecked(input: &[u8]) -> Result<Record<'_>, RecordError> {
+        Self::decode_covered(input).map(|(record, _)| record)
+    }
+
+    /// The record, and the bytes that its checksum covers.
+    fn decode_covered(input: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
         let mut reader = Reader { input, at: 0 };
         let flags = reader.byte()?;
-        if flags & !EXPIRES != 0 {
+        if flags & !(EXPIRES | DUE) != 0 {
             return Err(RecordError::Invalid);
         }
         let subject = reader.part()?;
@@ -78,14 +102,9 @@ impl Record<'_> {
         let payload = reader.part()?;
         let seq = reader.fixed()?;
         let timestamp = Timestamp(reader.fixed()?.cast_signed());
-        let expires =
-            if flags & EXPIRES == 0 { None } else { Some(Timestamp(reader.fixed()?.cast_signed())) };
-        let computed = xxh64(&input[..reader.at], salt);
-        let stored = reader.fixed()?;
-        if stored != computed {
-            return Err(RecordError::Checksum { stored, computed });
-        }
-        Ok((Record { seq, timestamp, expires, subject, headers, payload }, reader.at))
+        let expires = reader.time(flags & EXPIRES != 0)?;
+        let due = reader.time(flags & DUE != 0)?;
+        Ok((Record { seq, timestamp, expires, due, subject, headers, payload }, reader.at))
     }
 
     /// The message with its parts as views of `frame`, of which this record was decoded.
@@ -95,6 +114,7 @@ impl Record<'_> {
             seq: self.seq,
             timestamp: self.timestamp,
             expires: self.expires,
+            due: self.due,
             subject: frame.slice_ref(self.subject),
             headers: frame.slice_ref(self.headers),
             payload: frame.slice_ref(self.payload),
@@ -128,10 +148,18 @@ impl<'a> Reader<'a> {
         self.at += size_of::<u64>();
         Ok(u64::from_le_bytes(*bytes))
     }
+
+    fn time(&mut self, is_there: bool) -> Result<Option<Timestamp>, RecordError> {
+        if is_there { Ok(Some(Timestamp(self.fixed()?.cast_signed()))) } else { Ok(None) }
+    }
 }
 
 /// A time of expiry follows the timestamp.
 const EXPIRES: u8 = 1;
+/// A time at which the message is due follows.
+const DUE: u8 = 2;
+/// No sequence is above this, so that adding to one never overflows.
+pub const SEQ_MAX: u64 = u64::MAX / 2;
 pub(crate) const CHECKSUM_LEN: usize = 8;
 
 #[cfg(test)]
@@ -148,6 +176,7 @@ mod tests {
             seq: 7,
             timestamp: Timestamp(1_700_000_000_000_000_000),
             expires: None,
+            due: None,
             subject: b"orders.new",
             headers: b"NATS/1.0\r\nA: b\r\n\r\n",
             payload: b"hello",
@@ -173,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_flip_of_any_bit_is_seen() {
-        for record in [record(), Record { expires: Some(Timestamp(5)), ..record() }] {
+        for record in [record(), Record { expires: Some(Timestamp(5)), due: Some(Timestamp(9)), ..record() }]
+        {
             let bytes = encoded(&record);
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
@@ -200,20 +230,20 @@ mod tests {
     proptest! {
         #[test]
         fn every_record_comes_back(
-            seq: u64, timestamp: i64, expires: Option<i64>,
+            seq in 1..=SEQ_MAX, timestamp: i64, expires: Option<i64>, due: Option<i64>,
             subject in vec(any::<u8>(), 0..200), headers in vec(any::<u8>(), 0..200),
             payload in vec(any::<u8>(), 0..20_000), behind: Vec<u8>,
         ) {
-            let expires = expires.map(Timestamp);
+            let (expires, due) = (expires.map(Timestamp), due.map(Timestamp));
             let record = Record {
-                seq, timestamp: Timestamp(timestamp), expires, subject: &subject, headers: &headers, payload: &payload,
+                seq, timestamp: Timestamp(timestamp), expires, due, subject: &subject, headers: &headers, payload: &payload,
             };
             let mut bytes = encoded(&record);
             prop_assert_eq!(bytes.len(), record.encoded_len());
             bytes.extend(behind);
             let (read, took) = Record::decode(&bytes, SALT).unwrap();
             prop_assert_eq!(took, record.encoded_len());
-            prop_assert_eq!((read.seq, read.timestamp.0, read.expires), (seq, timestamp, expires));
+            prop_assert_eq!((read.seq, read.timestamp.0, read.expires, read.due), (seq, timestamp, expires, due));
             prop_assert_eq!((read.subject, read.headers, read.payload), (&subject[..], &headers[..], &payload[..]));
         }
 

@@ -143,6 +143,67 @@ impl SeqSet {
         self.len = self.set.len();
     }
 
+    /// Removes `seq` and all above; how many that were.
+    pub fn remove_from(&mut self, seq: u64) -> u64 {
+        self.remove_range(seq..=u64::MAX)
+    }
+
+    /// Removes what is in `other`.
+    pub fn subtract(&mut self, other: &Self) {
+        self.set -= &other.set;
+        self.len = self.set.len();
+    }
+
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.set.is_subset(&other.set)
+    }
+
+    /// What of the set is in `seqs`.
+    #[must_use]
+    pub fn in_range(&self, seqs: RangeInclusive<u64>) -> Self {
+        let mut part = Self::new();
+        for (first, last) in self.runs_from(*seqs.start()) {
+            if first > *seqs.end() {
+                break;
+            }
+            part.insert_range(first..=last.min(*seqs.end()));
+        }
+        part
+    }
+
+    /// The highest sequence at or below `from` that is not in the set. `None` where all of them are.
+    #[must_use]
+    pub fn previous_absent(&self, from: u64) -> Option<u64> {
+        // Runs are long or few where a set is large, so that it is looked for in steps that double.
+        let mut to = from;
+        let mut step = 1;
+        loop {
+            if !self.contains(to) {
+                return Some(to);
+            }
+            let below = to.checked_sub(step).unwrap_or(0);
+            let present = self.count_in(below..=to);
+            if present == to - below + 1 {
+                to = below.checked_sub(1)?;
+                step *= 2;
+            } else {
+                let mut low = below;
+                let mut high = to;
+                // The last one that is absent in `low..=high`.
+                while low < high {
+                    let middle = low + (high - low).div_ceil(2);
+                    if self.count_in(middle..=high) == high - middle + 1 {
+                        high = middle - 1
+                    } else {
+                        low = middle
+                    }
+                }
+                return Some(low);
+            }
+        }
+    }
+
     pub fn clear(&mut self) {
         *self = Self::new();
     }

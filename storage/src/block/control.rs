@@ -7,7 +7,7 @@
 use natrium_model::Timestamp;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::record::RecordError;
+use crate::record::{RecordError, SEQ_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -54,6 +54,9 @@ impl Control {
         }
         let (a, b) = (u64_at(covered, 1), u64_at(covered, 9));
         let timestamp = Timestamp(u64_at(covered, 17).cast_signed());
+        if a > SEQ_MAX || b > SEQ_MAX {
+            return Err(RecordError::Invalid);
+        }
         match covered[0] {
             DELETED if a <= b => Ok(Self::Deleted { first: a, last: b }),
             SKIPPED if a <= b => Ok(Self::Skipped { first: a, last: b, timestamp }),

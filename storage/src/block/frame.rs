@@ -10,7 +10,7 @@ pub const FRAME_HEAD_LEN: usize = 48;
 
 /// The head of one frame. 48 bytes, little-endian:
 /// `magic u32 | kind u8 | position in the commit u8 | compression u8 | reserved u8 | commit u64 | stored length u32 | plain length u32
-/// | entries u32 | index in the commit u32 | XXH64 of the stored body u64 | XXH64 of the 40 bytes before u64`.
+/// | place of its first entry u32 | index in the commit u32 | XXH64 of the stored body u64 | XXH64 of the 40 bytes before u64`.
 ///
 /// Both checksums are seeded with the block's salt plus the frame's offset in the file, so that a frame that was written
 /// to the wrong place does not pass.
@@ -29,8 +29,8 @@ pub struct FrameHead {
     pub stored_len: u32,
     /// Bytes of the body before compression and encryption.
     pub plain_len: u32,
-    /// Records and control entries in it.
-    pub entries: u32,
+    /// Where its first entry is among all entries of the block.
+    pub at: u32,
     pub body_checksum: u64,
 }
 
@@ -65,7 +65,7 @@ impl FrameHead {
         fields[8..16].copy_from_slice(&self.commit.to_le_bytes());
         fields[16..20].copy_from_slice(&self.stored_len.to_le_bytes());
         fields[20..24].copy_from_slice(&self.plain_len.to_le_bytes());
-        fields[24..28].copy_from_slice(&self.entries.to_le_bytes());
+        fields[24..28].copy_from_slice(&self.at.to_le_bytes());
         fields[28..32].copy_from_slice(&self.index.to_le_bytes());
         fields
     }
@@ -103,7 +103,7 @@ impl FrameHead {
             commit: u64_at(head, 8),
             stored_len: u32_at(head, 16),
             plain_len: u32_at(head, 20),
-            entries: u32_at(head, 24),
+            at: u32_at(head, 24),
             index: u32_at(head, 28),
             body_checksum: u64_at(head, 32),
         })
@@ -146,7 +146,7 @@ mod tests {
         index: 1,
         stored_len: 100,
         plain_len: 200,
-        entries: 3,
+        at: 3,
         body_checksum: 77,
     };
 

@@ -6,6 +6,7 @@ use natrium_model::Timestamp;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::disk::PAGE_SIZE;
+use crate::record::SEQ_MAX;
 
 /// Bytes before the first frame: the head and its copy.
 pub const HEAD_LEN: usize = 2 * PAGE_SIZE;
@@ -21,6 +22,10 @@ pub struct Header {
     /// Random; seeds each checksum of the file.
     pub salt: u64,
     pub created: Timestamp,
+    /// Where its sequences begin.
+    pub first: u64,
+    /// Deletes that blocks below this number hold of this block's messages are part of it already.
+    pub absorbed_below: u64,
     pub coding: Coding,
     /// The block's key, sealed with the stream's; empty without encryption.
     pub wrapped_key: Vec<u8>,
@@ -90,6 +95,8 @@ impl Header {
         page.extend_from_slice(&self.generation.to_le_bytes());
         page.extend_from_slice(&self.salt.to_le_bytes());
         page.extend_from_slice(&self.created.0.to_le_bytes());
+        page.extend_from_slice(&self.first.to_le_bytes());
+        page.extend_from_slice(&self.absorbed_below.to_le_bytes());
         page.extend_from_slice(&self.wrapped_key);
         page.resize(CHECKSUM_AT, 0);
         let checksum = xxh64(&page, 0);
@@ -128,12 +135,18 @@ impl Header {
         if key_len > WRAPPED_KEY_MAX {
             return Err(HeaderError::Damaged);
         }
+        let first = u64_at(page, 64);
+        if first == 0 || first > SEQ_MAX {
+            return Err(HeaderError::Damaged);
+        }
         Ok(Self {
             stream: StreamId(*page[16..].first_chunk().expect("inside the page")),
             number: u64_at(page, 32),
             generation: u64_at(page, 40),
             salt: u64_at(page, 48),
             created: Timestamp(u64_at(page, 56).cast_signed()),
+            first,
+            absorbed_below: u64_at(page, 72),
             coding: Coding { compression, encryption },
             wrapped_key: page[KEY_AT..KEY_AT + key_len].to_vec(),
         })
@@ -147,7 +160,7 @@ fn u64_at(page: &[u8], at: usize) -> u64 {
 /// The format's version, in every head.
 pub const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"NTRMBLK\0";
-const KEY_AT: usize = 64;
+const KEY_AT: usize = 80;
 const CHECKSUM_AT: usize = PAGE_SIZE - size_of::<u64>();
 /// What the head has room for.
 pub const WRAPPED_KEY_MAX: usize = 1024;
@@ -164,6 +177,8 @@ mod tests {
             generation: 2,
             salt: 0xfeed,
             created: Timestamp(1),
+            first: 5,
+            absorbed_below: 3,
             coding: Coding { compression: Compression::Snappy, encryption: Encryption::Aes256Gcm },
             wrapped_key: vec![9; 60],
         }

@@ -17,7 +17,8 @@ pub struct FrameFields {
     pub is_last: bool,
     pub commit: u64,
     pub index: u32,
-    pub entries: u32,
+    /// Where its first entry is among all entries of the block.
+    pub at: u32,
 }
 
 /// Makes the frames of one block.
@@ -68,7 +69,7 @@ impl FrameEncoder {
         out: &mut Vec<u8>,
     ) -> FrameHead {
         assert!(plain.len() <= FRAME_PLAIN_MAX, "a frame of {} bytes", plain.len());
-        let FrameFields { kind, is_last, commit, index, entries } = frame;
+        let FrameFields { kind, is_last, commit, index, at } = frame;
         let start = out.len();
         let body = start + FRAME_HEAD_LEN;
         out.resize(body, 0);
@@ -89,7 +90,7 @@ impl FrameEncoder {
             index,
             stored_len: (out.len() - body + tag_len) as u32,
             plain_len: plain.len() as u32,
-            entries,
+            at,
             body_checksum: 0,
         };
         if let Some(sealer) = &mut self.sealer {
@@ -191,7 +192,7 @@ mod tests {
     const SALT: u64 = 5;
     const OFFSET: u64 = 8192;
     const FRAME: FrameFields =
-        FrameFields { kind: FrameKind::Entries, is_last: true, commit: 3, index: 1, entries: 2 };
+        FrameFields { kind: FrameKind::Entries, is_last: true, commit: 3, index: 1, at: 2 };
     const ENCRYPTIONS: [Encryption; 3] =
         [Encryption::None, Encryption::ChaCha20Poly1305, Encryption::Aes256Gcm];
     const COMPRESSIONS: [Compression; 2] = [Compression::None, Compression::Snappy];
@@ -300,7 +301,7 @@ mod tests {
                 FrameHead { is_compressed: true, ..head },
                 FrameHead { commit: 4, ..head },
                 FrameHead { index: 2, ..head },
-                FrameHead { entries: 3, ..head },
+                FrameHead { at: 3, ..head },
                 FrameHead { plain_len: 6, ..head },
             ] {
                 assert_eq!(block.decode(&other, body.clone()), Err(CodingError::Seal), "{other:?}");
@@ -343,7 +344,7 @@ mod tests {
             index: 0,
             stored_len: body.len() as u32,
             plain_len: 20,
-            entries: 1,
+            at: 1,
             body_checksum: FrameHead::checksum_of(&body, SALT, OFFSET),
         };
         let plain = decode_frame(&head, body.into(), None, SALT, OFFSET);
@@ -364,7 +365,7 @@ mod tests {
         fn any_bytes_are_read_without_panic(body: Vec<u8>, plain_len: u32, is_compressed: bool) {
             let head = FrameHead {
                 kind: FrameKind::Entries, is_last: true, is_compressed, commit: 1, index: 0,
-                stored_len: body.len() as u32, plain_len: plain_len % (1 << 20), entries: 1,
+                stored_len: body.len() as u32, plain_len: plain_len % (1 << 20), at: 1,
                 body_checksum: FrameHead::checksum_of(&body, SALT, OFFSET),
             };
             all(|block, _, _| { let _ = block.decode(&head, body.clone()); });

@@ -1,0 +1,188 @@
+//! What the body of a frame holds: records and control entries, one behind another.
+
+use rand_core::RngCore;
+use xxhash_rust::xxh64::xxh64;
+
+use crate::block::control::{CONTROL, Control};
+use crate::record::{Record, RecordError, SEQ_MAX};
+use crate::seq_set::SeqSet;
+use crate::varint;
+
+#[derive(Debug)]
+pub enum Entry<'a> {
+    Record(Record<'a>),
+    Control(Control),
+    /// These messages are gone.
+    DeletedSet(SeqSet),
+    /// Here was a message that was deleted and overwritten.
+    Erased {
+        seq: u64,
+    },
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the entry at the start of `input`, and how many bytes it takes.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing of `input` may be believed then.
+    pub fn decode(input: &'a [u8], salt: u64) -> Result<(Self, usize), RecordError> {
+        match *input.first().ok_or(RecordError::Short)? {
+            DELETED_SET => {
+                let (set, took) = decode_deleted_set(input, salt)?;
+                Ok((Self::DeletedSet(set), took))
+            }
+            ERASED => {
+                let (seq, took) = decode_erased(input, salt)?;
+                Ok((Self::Erased { seq }, took))
+            }
+            kind if kind & CONTROL != 0 => Ok((Self::Control(Control::decode(input, salt)?), Control::LEN)),
+            _ => {
+                let (record, took) = Record::decode(input, salt)?;
+                Ok((Self::Record(record), took))
+            }
+        }
+    }
+}
+
+/// `kind u8 | length varint | set | XXH64 u64`.
+pub fn encode_deleted_set(set: &SeqSet, salt: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut body = Vec::new();
+    set.encode(&mut body);
+    out.push(DELETED_SET);
+    varint::encode(body.len() as u64, out);
+    out.extend_from_slice(&body);
+    let checksum = xxh64(&out[start..], salt);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// Overwrites the record of `seq`, which takes all of `record`, with as many bytes that say nothing of it:
+/// `kind u8 | length of the whole u32 | sequence u64 | filler | XXH64 u64`.
+///
+/// # Panics
+/// If `record` is shorter than any record is.
+pub fn erase(record: &mut [u8], seq: u64, salt: u64, rng: &mut impl RngCore) {
+    assert!(record.len() >= ERASED_LEN_MIN, "a record of {} bytes", record.len());
+    let checksum_at = record.len() - size_of::<u64>();
+    let len = u32::try_from(record.len()).expect("records are below 4 GiB");
+    record[0] = ERASED;
+    record[1..5].copy_from_slice(&len.to_le_bytes());
+    record[5..13].copy_from_slice(&seq.to_le_bytes());
+    rng.fill_bytes(&mut record[13..checksum_at]);
+    let checksum = xxh64(&record[..checksum_at], salt);
+    record[checksum_at..].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn decode_erased(input: &[u8], salt: u64) -> Result<(u64, usize), RecordError> {
+    let len = u32::from_le_bytes(*input[1..].first_chunk().ok_or(RecordError::Short)?) as usize;
+    if len < ERASED_LEN_MIN {
+        return Err(RecordError::Invalid);
+    }
+    let entry = input.get(..len).ok_or(RecordError::Short)?;
+    let (covered, checksum) = entry.split_at(len - size_of::<u64>());
+    let stored = u64::from_le_bytes(*checksum.first_chunk().ok_or(RecordError::Short)?);
+    let computed = xxh64(covered, salt);
+    if stored != computed {
+        return Err(RecordError::Checksum { stored, computed });
+    }
+    let seq = u64::from_le_bytes(*covered[5..].first_chunk().ok_or(RecordError::Short)?);
+    if seq == 0 || seq > SEQ_MAX { Err(RecordError::Invalid) } else { Ok((seq, len)) }
+}
+
+fn decode_deleted_set(input: &[u8], salt: u64) -> Result<(SeqSet, usize), RecordError> {
+    let (len, took) = varint::decode(&input[1..]).ok_or(RecordError::Invalid)?;
+    let len = usize::try_from(len).map_err(|_| RecordError::Invalid)?;
+    let covered = len.checked_add(1 + took).ok_or(RecordError::Invalid)?;
+    let body = input.get(1 + took..covered).ok_or(RecordError::Short)?;
+    let stored = u64::from_le_bytes(*input[covered..].first_chunk().ok_or(RecordError::Short)?);
+    let computed = xxh64(&input[..covered], salt);
+    if stored != computed {
+        return Err(RecordError::Checksum { stored, computed });
+    }
+    let set = SeqSet::decode(body).map_err(|_| RecordError::Invalid)?;
+    Ok((set, covered + size_of::<u64>()))
+}
+
+/// The entries of one body with the place of each, until the first that is none.
+pub struct Entries<'a> {
+    body: &'a [u8],
+    at: usize,
+    salt: u64,
+}
+
+impl<'a> Entries<'a> {
+    #[must_use]
+    pub fn new(body: &'a [u8], salt: u64) -> Self {
+        Self { body, at: 0, salt }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    /// Offset and length in the body, and the entry.
+    type Item = Result<(usize, usize, Entry<'a>), RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.body.len() {
+            return None;
+        }
+        match Entry::decode(&self.body[self.at..], self.salt) {
+            Ok((entry, len)) => {
+                let at = self.at;
+                self.at += len;
+                Some(Ok((at, len, entry)))
+            }
+            Err(error) => {
+                self.at = self.body.len();
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+const DELETED_SET: u8 = CONTROL | 0x10;
+const ERASED: u8 = CONTROL | 0x11;
+/// Every record is longer.
+const ERASED_LEN_MIN: usize = 1 + 4 + 8 + 8;
+
+#[cfg(test)]
+mod tests {
+    use natrium_model::Timestamp;
+    use rand_core::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+
+    #[test]
+    fn a_body_comes_back_entry_by_entry() {
+        let mut body = Vec::new();
+        let record = Record {
+            seq: 4,
+            timestamp: Timestamp(9),
+            expires: None,
+            due: None,
+            subject: b"a",
+            headers: b"",
+            payload: b"x",
+        };
+        record.encode(3, &mut body);
+        Control::Deleted { first: 1, last: 2 }.encode(3, &mut body);
+        let mut set = SeqSet::default();
+        set.insert(77);
+        set.insert(1 << 40);
+        encode_deleted_set(&set, 3, &mut body);
+        let erased = body.len();
+        record.encode(3, &mut body);
+        erase(&mut body[erased..], 4, 3, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+        let entries: Vec<_> = Entries::new(&body, 3).map(|entry| entry.unwrap()).collect();
+        assert_eq!(entries.iter().map(|(_, len, _)| len).sum::<usize>(), body.len());
+        assert!(matches!(&entries[0].2, Entry::Record(read) if read.seq == 4));
+        assert!(matches!(&entries[1].2, Entry::Control(Control::Deleted { first: 1, last: 2 })));
+        assert!(matches!(&entries[2].2, Entry::DeletedSet(read) if *read == set));
+        assert!(matches!(&entries[3].2, Entry::Erased { seq: 4 }));
+        for bit in 0..body.len() * 8 {
+            let mut damaged = body.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Entries::new(&damaged, 3).any(|entry| entry.is_err()), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,764 @@
+//! Putting a store together from the files that are found: from the last block to the first, as later blocks say what is
+//! left of earlier ones. A sealed block costs its footer, and its table too where something of it was deleted since; the last
+//! one is read whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use crate::block::footer::{TRAILER_LEN, Trailer, decode_summary, decode_table};
+use crate::block::frame::FrameKind;
+use crate::block::header::{Encryption, HEAD_LEN, Header, HeaderError};
+use crate::block::index::{Index, Slot};
+use crate::block::scan::{Damage, Ending, Scan, scan};
+use crate::block::spans::{SPAN_LEN_MIN, Span, Spans};
+use crate::block::summary::{Opening, Row, Summarizer, Summary, Times};
+use crate::block::tail::Tail;
+use crate::coding::{BlockCipher, FrameEncoder, decode_frame};
+use crate::disk::{Disk, EntryKind, File, Open, PAGE_SIZE};
+use crate::engine::Engine;
+use crate::keys::BlockIdentity;
+use crate::seq_set::SeqSet;
+use crate::store::block::{Block, BlockNumber, OpenBlock, Phase, Told};
+use crate::store::file::decisions::{Action, Condition};
+use crate::store::file::names::{ASIDE, BlockName, is_unfinished};
+use crate::store::file::read::frame_at;
+use crate::store::file::{BlockFile, FileMedia, FooterPlace, StoreOptions, Writer};
+use crate::store::ledger::{Accounting, Ledger, Subject};
+use crate::store::{Media, Store, StoreError};
+
+/// What was found, and what was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Files that are not simply as they should be.
+    pub files: Vec<FileReport>,
+    /// Messages that were acknowledged and cannot be read any more.
+    pub lost: SeqSet,
+    pub blocks: usize,
+    /// Blocks that had to be read whole.
+    pub scanned: usize,
+}
+
+/// One file of which something is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    pub path: PathBuf,
+    pub condition: Condition,
+    /// Where it could not be read.
+    pub damage: Vec<Damage>,
+    /// Bytes at its end that belong to no finished commit.
+    pub torn: u64,
+}
+
+/// One block's file, looked at.
+struct Found<D: Disk> {
+    name: BlockName,
+    path: PathBuf,
+    header: Header,
+    cipher: Option<Rc<BlockCipher>>,
+    file: Rc<D::File>,
+    file_len: u64,
+    footer: Option<(FooterPlace, Summary, Spans)>,
+}
+
+enum Look<D: Disk> {
+    Block(Box<Found<D>>),
+    Other(PathBuf, Condition),
+}
+
+/// A block as it will be in the store.
+struct Built<D: Disk> {
+    block: Block,
+    file: BlockFile<D>,
+    summary: Summary,
+}
+
+/// What later blocks say of earlier ones.
+#[derive(Default)]
+struct Later {
+    /// By the block that says so.
+    tombstones: Vec<(BlockNumber, SeqSet)>,
+    all_tombstones: SeqSet,
+    low: u64,
+    /// Nothing above it in earlier blocks counts.
+    cut: Option<u64>,
+    /// The first sequence of the block behind.
+    next_first: Option<u64>,
+    any_entries: bool,
+}
+
+impl<D: Disk> Store<D> {
+    /// Opens the store in a folder, which is made where it is not there, and starts its work in the background.
+    ///
+    /// # Errors
+    /// [`StoreError::NoKey`], [`StoreError::WrongKey`] and [`StoreError::Version`] where the store cannot be opened as it is: then
+    /// nothing was changed. What the disk says.
+    pub async fn open(engine: Engine<D>, options: StoreOptions) -> Result<(Self, Recovery), StoreError> {
+        let disk = engine.disk();
+        disk.create_folder(&options.folder).await?;
+        let mut recovery = Recovery::default();
+        let (found, others) = look_at_all(&engine, &options).await?;
+        for (path, condition) in others {
+            act(disk, &options.folder, &path, condition, &mut recovery).await?;
+        }
+        let mut ledger = None;
+        let mut files = BTreeMap::new();
+        let mut later = Later::default();
+        let last_number = found.last().map(|found| found.name.number);
+        for found in found.into_iter().rev() {
+            let number = found.name.number;
+            if let Some(condition) = later.makes_needless(&found) {
+                act(disk, &options.folder, &found.path, condition, &mut recovery).await?;
+                continue;
+            }
+            let is_last = Some(number) == last_number;
+            let block = build(&engine, &options, found, is_last, &later, &mut recovery).await?;
+            later.hear(&block, &mut recovery);
+            if block.block.messages == 0 && block.block.last < later.low && !block.block.is_written_on() {
+                act(disk, &options.folder, &block.file.path, Condition::Dead, &mut recovery).await?;
+                continue;
+            }
+            let ledger = ledger.get_or_insert_with(|| empty_ledger(&options));
+            files.insert(number, enter(ledger, block));
+        }
+        recovery.blocks = files.len();
+        let next_number = last_number.unwrap_or(0) + 1;
+        let mut ledger = ledger.unwrap_or_else(|| empty_ledger(&options));
+        finish_ledger(&mut ledger, &later, next_number, engine.random(), &options);
+        ledger.lost = recovery.lost.clone();
+        let last = ledger.last;
+        let media = FileMedia::new(engine.clone(), options.clone(), files);
+        let store = Self::new(ledger, Media::File(Box::new(media)), options.block_len);
+        store.0.commits.set_durable_seq(last);
+        store.apply_limits().await?;
+        engine.spawn(super::write::write_commits(store.clone()));
+        engine.spawn(super::maintain::maintain(store.clone()));
+        if let Media::File(media) = &store.0.media {
+            media.maintenance.set();
+        }
+        Ok((store, recovery))
+    }
+}
+
+impl Block {
+    fn is_written_on(&self) -> bool {
+        self.open().is_some_and(|open| open.full.is_none())
+    }
+}
+
+impl Later {
+    /// Whether nothing of a block is needed, as its footer alone tells.
+    fn makes_needless<D: Disk>(&self, found: &Found<D>) -> Option<Condition> {
+        let first = found.header.first;
+        if self.cut.is_some_and(|cut| first > cut) {
+            return Some(Condition::TakenBack);
+        }
+        let (_, summary, _) = found.footer.as_ref()?;
+        (summary.last < self.low && self.any_entries).then_some(Condition::Dead)
+    }
+
+    /// What a block says of those before it; what lies between it and the one behind and is told of by nobody is lost.
+    fn hear<D: Disk>(&mut self, built: &Built<D>, recovery: &mut Recovery) {
+        let summary = &built.summary;
+        if let Some(next_first) = self.next_first {
+            self.note_gap(built.block.last + 1, next_first, recovery);
+        }
+        self.low = self.low.max(summary.low);
+        self.cut = self.cut.min_some(summary.truncated);
+        if !summary.tombstones.is_empty() {
+            self.all_tombstones.union(&summary.tombstones);
+            self.tombstones.push((built.block.number, summary.tombstones.clone()));
+        }
+        self.next_first = Some(built.block.first);
+        self.any_entries |= summary.plain_len > 0;
+    }
+
+    /// Sequences in `from..to` that no block has.
+    fn note_gap(&self, from: u64, to: u64, recovery: &mut Recovery) {
+        let from = from.max(self.low);
+        if from >= to {
+            return;
+        }
+        let mut missing = SeqSet::default();
+        missing.insert_range(from..=to - 1);
+        missing.subtract(&self.all_tombstones);
+        recovery.lost.union(&missing);
+    }
+
+    /// What of `first..=last` in block `number` is deleted by others.
+    fn deleted_in(&self, first: u64, last: u64, absorbed_below: BlockNumber, number: BlockNumber) -> SeqSet {
+        let mut deleted = SeqSet::default();
+        if first > last {
+            return deleted;
+        }
+        if absorbed_below <= number + 1 {
+            deleted = self.all_tombstones.in_range(first..=last);
+        } else {
+            for (_, tombstones) in self.tombstones.iter().filter(|(by, _)| *by >= absorbed_below) {
+                deleted.union(&tombstones.in_range(first..=last));
+            }
+        }
+        if self.low > first {
+            deleted.insert_range(first..=last.min(self.low - 1));
+        }
+        if let Some(cut) = self.cut.filter(|&cut| cut < last) {
+            deleted.insert_range(first.max(cut + 1)..=last);
+        }
+        deleted
+    }
+}
+
+trait MinSome {
+    fn min_some(self, other: Self) -> Self;
+}
+
+impl MinSome for Option<u64> {
+    fn min_some(self, other: Self) -> Self {
+        self.into_iter().chain(other).min()
+    }
+}
+
+/// Every file of the folder; blocks in the order of their numbers, of each number one.
+async fn look_at_all<D: Disk>(
+    engine: &Engine<D>,
+    options: &StoreOptions,
+) -> Result<(Vec<Found<D>>, Vec<(PathBuf, Condition)>), StoreError> {
+    let mut others = Vec::new();
+    let mut blocks: Vec<Found<D>> = Vec::new();
+    let entries = engine.disk().list(&options.folder).await?;
+    let mut names = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+        let path = options.folder.join(&entry.name);
+        match BlockName::parse(&entry.name) {
+            Some(name) => names.push(name),
+            None if is_unfinished(&entry.name) => others.push((path, Condition::UnfinishedRewrite)),
+            None => others.push((path, Condition::ForeignName)),
+        }
+    }
+    let mut looks =
+        futures_util::stream::iter(names).map(|name| look_at(engine, options, name)).buffered(LOOKS_AT_ONCE);
+    while let Some(look) = looks.next().await {
+        match look? {
+            Look::Other(path, condition) => others.push((path, condition)),
+            Look::Block(found) => {
+                match blocks.last_mut().filter(|last| last.name.number == found.name.number) {
+                    Some(last) => {
+                        let older = if last.header.generation > found.header.generation {
+                            *found
+                        } else {
+                            std::mem::replace(last, *found)
+                        };
+                        others.push((older.path, Condition::Superseded));
+                    }
+                    None => blocks.push(*found),
+                }
+            }
+        }
+    }
+    Ok((blocks, others))
+}
+
+async fn look_at<D: Disk>(
+    engine: &Engine<D>,
+    options: &StoreOptions,
+    name: BlockName,
+) -> Result<Look<D>, StoreError> {
+    let path = name.path(&options.folder);
+    let file = Rc::new(engine.disk().open(&path, Open::Write).await?);
+    let file_len = file.size().await?;
+    let head = file.read_at(0, HEAD_LEN).await?;
+    let header = match head_of(&head) {
+        Ok(header) => header,
+        Err(HeaderError::Version(version)) => return Err(StoreError::Version { path, version }),
+        Err(_) if head.len() < HEAD_LEN => return Ok(Look::Other(path, Condition::TooShort)),
+        Err(_) if is_all_zeros(&*file, file_len).await? => return Ok(Look::Other(path, Condition::Zeros)),
+        Err(HeaderError::NotABlock | HeaderError::Damaged) => {
+            return Ok(Look::Other(path, Condition::NoHead));
+        }
+    };
+    if header.stream != options.stream {
+        return Ok(Look::Other(path, Condition::OtherStream));
+    }
+    if (header.number, header.salt) != (name.number, name.salt) {
+        return Ok(Look::Other(path, Condition::WrongName));
+    }
+    let cipher = cipher_of(&header, options, &path)?;
+    let footer = read_footer(&*file, file_len, header.salt, cipher.as_deref()).await?;
+    Ok(Look::Block(Box::new(Found { name, path, header, cipher, file, file_len, footer })))
+}
+
+async fn is_all_zeros<F: File>(file: &F, len: u64) -> Result<bool, StoreError> {
+    let mut at = 0;
+    while at < len {
+        let piece = file.read_at(at, PIECE).await?;
+        if piece.is_empty() {
+            break;
+        }
+        if piece.iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        at += piece.len() as u64;
+    }
+    Ok(true)
+}
+
+/// Of the two copies the one that can be read.
+fn head_of(head: &[u8]) -> Result<Header, HeaderError> {
+    Header::decode(head)
+        .or_else(|error| head.get(PAGE_SIZE..).map_or(Err(error), Header::decode).map_err(|_| error))
+}
+
+fn cipher_of(
+    header: &Header,
+    options: &StoreOptions,
+    path: &Path,
+) -> Result<Option<Rc<BlockCipher>>, StoreError> {
+    if header.coding.encryption == Encryption::None {
+        return Ok(None);
+    }
+    let key = options.key.as_ref().ok_or_else(|| StoreError::NoKey { path: path.to_owned() })?;
+    let identity = BlockIdentity {
+        stream: header.stream,
+        number: header.number,
+        generation: header.generation,
+        encryption: header.coding.encryption,
+    };
+    let block_key = key
+        .unwrap_block_key(&header.wrapped_key, identity)
+        .ok_or_else(|| StoreError::WrongKey { path: path.to_owned() })?;
+    Ok(BlockCipher::new(header.coding.encryption, &block_key).map(Rc::new))
+}
+
+async fn read_footer<F: File>(
+    file: &F,
+    file_len: u64,
+    salt: u64,
+    cipher: Option<&BlockCipher>,
+) -> Result<Option<(FooterPlace, Summary, Spans)>, StoreError> {
+    if file_len < (HEAD_LEN + PAGE_SIZE) as u64 || !file_len.is_multiple_of(PAGE_SIZE as u64) {
+        return Ok(None);
+    }
+    // Most summaries are at the end of what is read here.
+    let mut from = file_len.saturating_sub(FOOTER_READ).max(HEAD_LEN as u64);
+    let mut end = file.read_at(from, (file_len - from) as usize).await?;
+    let Some(trailer) =
+        end.len().checked_sub(TRAILER_LEN).and_then(|at| Trailer::decode(&end[at..], salt, file_len))
+    else {
+        return Ok(None);
+    };
+    if trailer.summary_at < from {
+        from = trailer.summary_at;
+        end = file.read_at(from, (file_len - from) as usize).await?;
+    }
+    let at = (trailer.summary_at - from) as usize;
+    let summary = frame_at(&end, at, trailer.summary_at, FrameKind::Summary, salt, cipher);
+    let Trailer { table_at, summary_at, file_len } = trailer;
+    let place = FooterPlace { table_at, summary_at, file_len };
+    Ok(summary.and_then(|body| decode_summary(&body)).map(|(summary, spans)| (place, summary, spans)))
+}
+
+/// A block with what is left of it.
+async fn build<D: Disk>(
+    engine: &Engine<D>,
+    options: &StoreOptions,
+    mut found: Found<D>,
+    is_last: bool,
+    later: &Later,
+    recovery: &mut Recovery,
+) -> Result<Built<D>, StoreError> {
+    if let Some((place, summary, spans)) = found.footer.take() {
+        let deleted =
+            later.deleted_in(summary.first, summary.last, summary.absorbed_below, found.name.number);
+        let summary = if deleted.is_subset(&summary.gone) {
+            Some(summary)
+        } else {
+            read_rows(&found, place, summary.subjects.len())
+                .await?
+                .map(|rows| without(&summary, rows, &deleted))
+        };
+        if let Some(summary) = summary {
+            return Ok(sealed(found, place, summary, spans, later));
+        }
+    }
+    scanned(engine, options, found, is_last, later, recovery).await
+}
+
+async fn read_rows<D: Disk>(
+    found: &Found<D>,
+    place: FooterPlace,
+    subjects: usize,
+) -> Result<Option<Vec<Row>>, StoreError> {
+    let piece = found.file.read_at(place.table_at, (place.summary_at - place.table_at) as usize).await?;
+    let table =
+        frame_at(&piece, 0, place.table_at, FrameKind::Table, found.header.salt, found.cipher.as_deref());
+    Ok(table.and_then(|body| decode_table(&body, subjects)))
+}
+
+/// A block's summary without some of its messages.
+fn without(summary: &Summary, rows: Vec<Row>, deleted: &SeqSet) -> Summary {
+    let subjects = summary.subjects.iter().map(|totals| totals.subject.clone()).collect();
+    let times = times_of(summary);
+    let mut left = Summary {
+        messages: 0,
+        bytes: 0,
+        record_bytes: 0,
+        subjects: Vec::new(),
+        expiring: Vec::new(),
+        due: Vec::new(),
+        first_timestamp: None,
+        ..summary.clone()
+    };
+    left.gone.union(deleted);
+    left.assemble(rows, subjects, times).0
+}
+
+fn times_of(summary: &Summary) -> Vec<Times> {
+    let expiring = summary.expiring.iter().map(|&(seq, time)| Times { seq, expires: Some(time), due: None });
+    let due = summary.due.iter().map(|&(seq, time)| Times { seq, expires: None, due: Some(time) });
+    expiring.chain(due).collect()
+}
+
+fn sealed<D: Disk>(
+    found: Found<D>,
+    place: FooterPlace,
+    mut summary: Summary,
+    spans: Spans,
+    later: &Later,
+) -> Built<D> {
+    if let Some(cut) = later.cut {
+        summary.last = summary.last.min(cut);
+        summary.gone.remove_from(cut + 1);
+    }
+    let block = outline(&found, &summary, spans, Phase::Sealed);
+    let file = BlockFile {
+        path: found.path,
+        salt: found.header.salt,
+        coding: found.header.coding,
+        cipher: found.cipher,
+        writer: None,
+        footer: Some(place),
+        allocated: found.file_len,
+    };
+    Built { block, file, summary }
+}
+
+fn outline<D: Disk>(found: &Found<D>, summary: &Summary, spans: Spans, phase: Phase) -> Block {
+    Block {
+        number: found.name.number,
+        generation: found.header.generation,
+        salt: found.header.salt,
+        first: summary.first,
+        last: summary.last,
+        last_timestamp: summary.last_timestamp,
+        messages: summary.messages,
+        bytes: summary.bytes,
+        record_bytes: summary.record_bytes,
+        plain_len: summary.plain_len,
+        gone: summary.gone.clone(),
+        tombstones: summary.tombstones.clone(),
+        absorbed_below: summary.absorbed_below,
+        subjects: roaring::RoaringBitmap::new(),
+        spans,
+        phase,
+    }
+}
+
+/// A block without a footer, put together from its entries.
+async fn scanned<D: Disk>(
+    engine: &Engine<D>,
+    options: &StoreOptions,
+    found: Found<D>,
+    is_last: bool,
+    later: &Later,
+    recovery: &mut Recovery,
+) -> Result<Built<D>, StoreError> {
+    recovery.scanned += 1;
+    let salt = found.header.salt;
+    let bytes = found.file.read_at(0, usize::try_from(found.file_len).unwrap_or(usize::MAX)).await?;
+    let ending = if later.any_entries { Ending::Followed } else { Ending::MayBeTorn };
+    let scan = scan(&bytes, salt, ending, |at, head, body| {
+        decode_frame(head, body, found.cipher.as_deref(), salt, at).ok()
+    });
+    let opening = Opening { first: found.header.first, absorbed_below: found.header.absorbed_below, salt };
+    let (own, rows, told_lost) = summarize(opening, &scan, salt);
+    recovery.lost.union(&told_lost);
+    let torn = scan.torn.as_ref().map_or(0, |torn| torn.end - torn.start);
+    if !scan.damage.is_empty() || torn > 0 {
+        let condition = if ending == Ending::Followed { Condition::FooterMissing } else { Condition::Last };
+        let damage = scan.damage.clone();
+        recovery.files.push(FileReport { path: found.path.clone(), condition, damage, torn });
+    }
+    if torn > 0 {
+        clear_torn_end(engine, options, &found, &bytes, scan.end).await?;
+    }
+    let deleted = later.deleted_in(own.first, own.last, own.absorbed_below, found.name.number);
+    let mut summary = if deleted.is_empty() { own.clone() } else { without(&own, rows.clone(), &deleted) };
+    if let Some(cut) = later.cut {
+        summary.last = summary.last.min(cut);
+        summary.gone.remove_from(cut + 1);
+    }
+    // An encrypted block takes no more frames: what its writer sent out last under its next nonce is not known.
+    let is_plain = found.header.coding == options.coding && options.coding.encryption == Encryption::None;
+    let goes_on = is_last && is_plain && scan.damage.is_empty() && found.header.first <= summary.last + 1;
+    let spans = spans_of(&scan, &rows);
+    let mut open = OpenBlock::new(Tail::at(own.plain_len));
+    open.told = Told { low: own.low, truncated: own.truncated };
+    open.times = times_of(&own);
+    open.full = (!goes_on).then(|| own.gone.clone());
+    open.recovered_rows = Some((own, rows));
+    let block = outline(&found, &summary, spans, Phase::Open(Box::new(open)));
+    let logged = attach(engine, &found, scan.end, &bytes);
+    // The footer of an encrypted block has a key of its own use: no frame was ever sealed at its place.
+    let encoder = FrameEncoder::new(found.header.coding.compression, None);
+    let writer = Writer { logged, file: Rc::clone(&found.file), encoder, commit: scan.last_commit };
+    let file = BlockFile {
+        path: found.path,
+        salt,
+        coding: found.header.coding,
+        cipher: found.cipher,
+        writer: Some(writer),
+        footer: None,
+        allocated: found.file_len,
+    };
+    Ok(Built { block, file, summary })
+}
+
+fn attach<D: Disk>(
+    engine: &Engine<D>,
+    found: &Found<D>,
+    end: u64,
+    bytes: &Bytes,
+) -> crate::log::LoggedFile<D> {
+    let page = end - end % PAGE_SIZE as u64;
+    let tail = &bytes[page as usize..end as usize];
+    engine.log().attach(&found.path, Rc::clone(&found.file), end, tail)
+}
+
+/// What the entries of a block tell, and the messages that damage took.
+fn summarize(opening: Opening, scan: &Scan, salt: u64) -> (Summary, Vec<Row>, SeqSet) {
+    let mut summarizer = Summarizer::new(opening);
+    let mut lost = SeqSet::default();
+    let mut damage_before = scan.damage.iter().map(|damage| damage.before_frame).peekable();
+    for (place, frame) in scan.frames.iter().enumerate() {
+        let mut follows_damage = false;
+        while damage_before.next_if(|&before| before <= place).is_some() {
+            follows_damage = true;
+        }
+        let next = summarizer.next_seq();
+        for entry in crate::block::entry::Entries::new(&frame.plain, salt) {
+            let Ok((at, len, entry)) = entry else { break };
+            if follows_damage && let crate::block::entry::Entry::Record(record) = &entry {
+                if record.seq > next {
+                    lost.insert_range(next..=record.seq - 1);
+                }
+                follows_damage = false;
+            }
+            // What is out of order was written by nobody: it is left out, and the rest goes on.
+            let _ = summarizer.entry(frame.head.at + at as u32, len as u32, &entry);
+        }
+    }
+    let (summary, rows) = summarizer.finish();
+    (summary, rows, lost)
+}
+
+/// Spans over the frames of a scan; none reaches over something damaged.
+fn spans_of(scan: &Scan, rows: &[Row]) -> Spans {
+    let mut spans = Spans::default();
+    let mut gathered: Option<Span> = None;
+    let delta_at = |at: u32| {
+        let place = rows.partition_point(|row| row.at < at);
+        rows.get(place).map_or_else(|| rows.last().map_or(0, |row| row.delta + 1), |row| row.delta)
+    };
+    for (place, frame) in scan.frames.iter().enumerate() {
+        let is_after_damage = scan.damage.iter().any(|damage| damage.before_frame == place);
+        let end = frame.offset + frame.head.len_on_disk();
+        let at = frame.head.at;
+        let joins =
+            gathered.filter(|span| !is_after_damage && span.at + span.len == at && span.len < SPAN_LEN_MIN);
+        gathered = match joins {
+            Some(span) => Some(Span {
+                len: span.len + frame.plain.len() as u32,
+                disk_len: end as u32 - span.offset,
+                ..span
+            }),
+            None => {
+                push_span(&mut spans, gathered, at);
+                Some(Span {
+                    delta: delta_at(at),
+                    at,
+                    len: frame.plain.len() as u32,
+                    offset: frame.offset as u32,
+                    disk_len: (end - frame.offset) as u32,
+                })
+            }
+        };
+    }
+    let end = gathered.map_or(0, |span| span.at + span.len);
+    push_span(&mut spans, gathered, end);
+    spans
+}
+
+/// A span ends where the next begins, even where damage took what was between.
+fn push_span(spans: &mut Spans, span: Option<Span>, next: u32) {
+    if let Some(span) = span {
+        let pushed = spans.push(Span { len: next - span.at, ..span });
+        pushed.expect("frames of a scan stand one behind another");
+    }
+}
+
+/// Keeps aside what is behind the last whole commit, and clears the pages behind it, so that nobody takes it for something
+/// later. The page in which the commit ends is written again with the next one.
+async fn clear_torn_end<D: Disk>(
+    engine: &Engine<D>,
+    options: &StoreOptions,
+    found: &Found<D>,
+    bytes: &Bytes,
+    end: u64,
+) -> Result<(), StoreError> {
+    let disk = engine.disk();
+    let from = (end as usize).next_multiple_of(PAGE_SIZE);
+    if from >= bytes.len() {
+        return Ok(());
+    }
+    let aside = options.folder.join(ASIDE);
+    disk.create_folder(&aside).await?;
+    let name = format!(
+        "{:010}-{:016x}-torn-at-{end}-{:08x}",
+        found.name.number,
+        found.name.salt,
+        engine.random() as u32
+    );
+    let copy = disk.open(&aside.join(name), Open::CreateNew).await?;
+    let mut torn = bytes[from..].to_vec();
+    let used =
+        torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1).next_multiple_of(PAGE_SIZE);
+    torn.resize(used, 0);
+    copy.write_at(0, &torn).await?;
+    copy.sync().await?;
+    disk.sync_folder(&aside).await?;
+    found.file.write_at(from as u64, &vec![0; used]).await?;
+    found.file.sync().await?;
+    Ok(())
+}
+
+fn empty_ledger(options: &StoreOptions) -> Ledger {
+    let first = options.first_seq.max(1);
+    let mut ledger = Ledger::new(Accounting::File, options.limits, first, Block::begin(0, 0, first));
+    ledger.blocks.clear();
+    ledger
+}
+
+/// Puts a block before those that are there.
+fn enter<D: Disk>(ledger: &mut Ledger, built: Built<D>) -> BlockFile<D> {
+    let Built { mut block, file, summary } = built;
+    if ledger.blocks.is_empty() {
+        ledger.last = block.last;
+    }
+    if ledger.last_timestamp.is_none() {
+        ledger.last_timestamp = block.last_timestamp;
+    }
+    for totals in &summary.subjects {
+        let (leaf, subject) = ledger.subjects.entry(&totals.subject, || Subject {
+            messages: 0,
+            last: totals.last,
+            ..Subject::one(totals.first)
+        });
+        subject.first = totals.first;
+        subject.messages += totals.messages;
+        block.subjects.insert(leaf.0);
+    }
+    for times in times_of(&summary) {
+        ledger.note_times(times.seq, times.expires, times.due);
+    }
+    ledger.messages += block.messages;
+    ledger.bytes += block.bytes;
+    let subjects = &ledger.subjects;
+    if let Some(open) = block.open_mut()
+        && let Some((own, rows)) = open.recovered_rows.take()
+    {
+        open.index = index_of(&own, rows, |text| subjects.find(text));
+    }
+    ledger.blocks.push_front(block);
+    file
+}
+
+/// An index that more can be pushed to.
+fn index_of(
+    summary: &Summary,
+    rows: Vec<Row>,
+    find: impl Fn(&[u8]) -> Option<crate::subject_tree::LeafId>,
+) -> Index {
+    let mut index = Index::of_table(summary, Vec::<Slot>::new(), find);
+    for row in rows {
+        index.push(row);
+    }
+    index.relearn();
+    index
+}
+
+fn finish_ledger(ledger: &mut Ledger, later: &Later, next: BlockNumber, salt: u64, options: &StoreOptions) {
+    let nothing_found = ledger.blocks.is_empty();
+    if nothing_found {
+        ledger.last = options.first_seq.max(1) - 1;
+    }
+    let is_written_on = ledger.blocks.back().is_some_and(Block::is_written_on);
+    if !is_written_on {
+        let first = ledger.last + 1;
+        ledger.blocks.push_back(Block::begin(next, salt, first));
+        ledger.active_mut().last_timestamp = ledger.last_timestamp;
+        ledger.first = ledger.last + 1;
+    }
+    ledger.first = ledger.next_seq(later.low.max(1)).unwrap_or(ledger.last + 1);
+    if !is_written_on {
+        ledger.write_bounds();
+    }
+}
+
+/// Does with a file what the table says.
+async fn act<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    path: &Path,
+    condition: Condition,
+    recovery: &mut Recovery,
+) -> Result<(), StoreError> {
+    recovery.files.push(FileReport { path: path.to_owned(), condition, damage: Vec::new(), torn: 0 });
+    match condition.action() {
+        Action::MoveAside => {
+            let aside = folder.join(ASIDE);
+            disk.create_folder(&aside).await?;
+            let name = path.file_name().expect("a file that was listed has a name");
+            let mut to = aside.join(name);
+            let mut attempt = 1;
+            // What was put there before is not overwritten.
+            while disk
+                .list(&aside)
+                .await?
+                .iter()
+                .any(|entry| Some(entry.name.as_ref()) == to.file_name().and_then(|name| name.to_str()))
+            {
+                attempt += 1;
+                to = aside.join(format!("{}.{attempt}", name.to_string_lossy()));
+            }
+            disk.rename(path, &to).await?;
+            disk.sync_folder(&aside).await?;
+            disk.sync_folder(folder).await?;
+        }
+        Action::FinishRemoval => {
+            disk.remove(path).await?;
+            disk.sync_folder(folder).await?;
+        }
+        Action::Leave | Action::Use | Action::Scan | Action::Continue | Action::Refuse => {}
+    }
+    Ok(())
+}
+
+/// Files that are looked at together.
+const LOOKS_AT_ONCE: usize = 16;
+/// How much of a file's end is read at first: the trailer, and most summaries.
+const FOOTER_READ: u64 = 32 << 10;
+/// How much is read at once of a file that is looked through.
+const PIECE: usize = 1 << 20;

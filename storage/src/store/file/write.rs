@@ -1,0 +1,240 @@
+//! Commits: what was changed since the last one becomes frames of the blocks, and durable.
+
+use std::rc::Rc;
+
+use futures_lite::future::yield_now;
+use natrium_model::Timestamp;
+
+use crate::block::frame::FrameKind;
+use crate::block::header::HEAD_LEN;
+use crate::block::spans::{SPAN_LEN_MIN, Span};
+use crate::block::tail::FRAME_LEN_MIN;
+use crate::cache::{Part, SpanContent};
+use crate::coding::FrameFields;
+use crate::disk::{Disk, File, PAGE_SIZE};
+use crate::store::block::{Block, BlockNumber, Gathering};
+use crate::store::file::create::NewBlock;
+use crate::store::file::{Durability, FileMedia};
+use crate::store::ledger::Ledger;
+use crate::store::{CommitNumber, Media, Store, StoreError};
+
+/// What one commit holds.
+struct HandOver {
+    commit: CommitNumber,
+    last_seq: u64,
+    parts: Vec<PartOfBlock>,
+    leaving: Vec<Block>,
+}
+
+/// What of a commit goes into one block: positions of the bodies of its frames.
+struct PartOfBlock {
+    block: NewBlock,
+    bodies: Vec<(u32, u32)>,
+}
+
+/// One frame as it was written.
+#[derive(Clone, Copy)]
+struct Written {
+    from: u32,
+    to: u32,
+    offset: u64,
+    end: u64,
+}
+
+/// Writes commits until the store is closed or fails.
+pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
+    let Media::File(media) = &store.0.media else {
+        unreachable!("only stores on disk have commits to write")
+    };
+    while store.0.commits.work().await {
+        // Whoever is ready to change something now does it before the commit is closed.
+        yield_now().await;
+        let taken = {
+            let _pass = store.0.gate.enter().await;
+            let commit = store.0.commits.take();
+            store.with(|ledger| ledger.hand_over(commit))
+        };
+        let (commit, last_seq) = (taken.commit, taken.last_seq);
+        if media.options.durability == Durability::Deferred {
+            store.0.commits.set_durable(commit, last_seq);
+        }
+        match media.write(&store, taken).await {
+            Ok(()) => store.0.commits.set_durable(commit, last_seq),
+            Err(error) => {
+                store.0.commits.fail(error);
+                break;
+            }
+        }
+    }
+    store.0.commits.end();
+    media.maintenance.end();
+}
+
+impl<D: Disk> FileMedia<D> {
+    async fn write(&self, store: &Store<D>, taken: HandOver) -> Result<(), StoreError> {
+        for part in taken.parts {
+            let number = part.block.number;
+            self.ensure_file(part.block).await?;
+            let Some((out, frames, is_direct)) = self.encode(store, &part) else { continue };
+            self.fill_ahead(number, out.len()).await?;
+            let ticket = self.with_file(number, |file| {
+                let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
+                if is_direct { writer.logged.append_direct(&out) } else { writer.logged.append(&out) }
+            });
+            let Some(ticket) = ticket else { continue };
+            ticket.await?;
+            self.gather(store, number, &frames);
+            let has_work = store.with(|ledger| {
+                ledger
+                    .block(number)
+                    .is_some_and(|block| block.is_full() || block.plain_len > self.options.block_len / 2)
+            });
+            if has_work {
+                self.maintenance.set();
+            }
+        }
+        if !taken.leaving.is_empty() {
+            let graves = taken.leaving.into_iter().map(|block| (taken.commit, block));
+            self.graves.borrow_mut().extend(graves);
+            self.maintenance.set();
+        }
+        Ok(())
+    }
+
+    async fn ensure_file(&self, block: NewBlock) -> Result<(), StoreError> {
+        if self.files.borrow().contains_key(&block.number) {
+            return Ok(());
+        }
+        let file = self.create(block).await?;
+        self.files.borrow_mut().insert(block.number, file);
+        self.maintenance.set();
+        Ok(())
+    }
+
+    /// Fills the file with zeros before it is written there: a sync then has no blocks to enter into the file system's
+    /// books. Nobody else lengthens the file meanwhile.
+    async fn fill_ahead(&self, number: BlockNumber, bytes: usize) -> Result<(), StoreError> {
+        let most = u64::from(self.options.block_len) + FIRST_ALLOCATION;
+        let wanted = self.with_file(number, |file| {
+            let writer = file.writer.as_ref()?;
+            let end = writer.logged.len() + (bytes as u64).next_multiple_of(PAGE_SIZE as u64);
+            (end > file.allocated && file.allocated < most).then(|| {
+                file.allocated = (file.allocated * 4).max(end).min(most);
+                (Rc::clone(&writer.file), file.allocated)
+            })
+        });
+        if let Some((file, len)) = wanted.flatten() {
+            file.allocate(len).await?;
+        }
+        Ok(())
+    }
+
+    /// The frames of a part as one run of bytes, and where each stands. `None` where the block is gone by now.
+    fn encode(&self, store: &Store<D>, part: &PartOfBlock) -> Option<(Vec<u8>, Vec<Written>, bool)> {
+        let number = part.block.number;
+        let (first, last) = (part.bodies.first()?.0, part.bodies.last()?.1);
+        let is_direct = last - first >= DIRECT_LEN_MIN;
+        let mut files = self.files.borrow_mut();
+        let file = files.get_mut(&number)?;
+        let writer = file.writer.as_mut()?;
+        if is_direct {
+            writer.logged.align();
+        }
+        let base = writer.logged.len();
+        writer.commit += 1;
+        let mut out = Vec::with_capacity((last - first) as usize + part.bodies.len() * FRAME_OVERHEAD);
+        let mut frames = Vec::with_capacity(part.bodies.len());
+        for (index, &(from, to)) in part.bodies.iter().enumerate() {
+            let offset = base + out.len() as u64;
+            let fields = FrameFields {
+                kind: FrameKind::Entries,
+                is_last: index + 1 == part.bodies.len(),
+                commit: writer.commit,
+                index: index as u32,
+                at: from,
+            };
+            store.with(|ledger| {
+                let open = ledger.block(number)?.open()?;
+                writer.encoder.encode(fields, open.tail.slice(from, to), file.salt, offset, &mut out);
+                Some(())
+            })?;
+            frames.push(Written { from, to, offset, end: base + out.len() as u64 });
+        }
+        Some((out, frames, is_direct))
+    }
+
+    /// Frames that are durable join the block's spans; a span that is long enough leaves the tail for the cache.
+    fn gather(&self, store: &Store<D>, number: BlockNumber, frames: &[Written]) {
+        store.with(|ledger| {
+            let Some(block) = ledger.block_mut(number) else { return };
+            for frame in frames {
+                let Some(open) = block.open_mut() else { return };
+                let gathering = open.gathering.get_or_insert(Gathering {
+                    at: frame.from,
+                    offset: frame.offset as u32,
+                    end: frame.end as u32,
+                });
+                gathering.end = frame.end as u32;
+                let (at, is_long) = (gathering.at, frame.to - gathering.at >= SPAN_LEN_MIN);
+                if is_long && at == open.tail.base() {
+                    self.close_span(block, frame.to);
+                }
+            }
+        });
+    }
+
+    /// Makes a span of what was gathered, which ends at `to`.
+    pub(super) fn close_span(&self, block: &mut Block, to: u32) {
+        let Some(open) = block.open_mut() else { return };
+        let Some(gathering) = open.gathering.take() else { return };
+        let at = gathering.at;
+        let bytes = open.tail.split_to(to);
+        let delta = open.index.delta_at(at);
+        let slots = open.index.from(delta).iter().take_while(|slot| slot.at < to);
+        let records = slots.map(|slot| (slot.delta, slot.at - at)).collect::<Vec<_>>();
+        let records = records.into_iter().map(|(delta, at)| (block.seq(delta), at)).collect();
+        let span = Span {
+            delta,
+            at,
+            len: to - at,
+            offset: gathering.offset,
+            disk_len: gathering.end - gathering.offset,
+        };
+        let place = block.spans.len() as u32;
+        block.spans.push(span).expect("spans are gathered one behind another");
+        let content = SpanContent { bytes, records, damaged: 0 };
+        self.engine.cache().put_span(self.key_of(block, Part::Span(place)), Rc::new(content));
+    }
+}
+
+impl Ledger {
+    /// Closes a commit: what goes into it.
+    fn hand_over(&mut self, commit: CommitNumber) -> HandOver {
+        self.write_deletes();
+        let created = self.last_timestamp.unwrap_or(Timestamp(0));
+        let mut parts = Vec::new();
+        for block in &mut self.blocks {
+            let block_of_part = NewBlock {
+                number: block.number,
+                generation: block.generation,
+                salt: block.salt,
+                first: block.first,
+                absorbed_below: block.absorbed_below,
+                created,
+            };
+            if let Some(open) = block.open_mut() {
+                let bodies = open.tail.hand_over();
+                if !bodies.is_empty() {
+                    parts.push(PartOfBlock { block: block_of_part, bodies });
+                }
+            }
+        }
+        HandOver { commit, last_seq: self.last, parts, leaving: std::mem::take(&mut self.leaving) }
+    }
+}
+
+/// From so many bytes on a commit goes straight to its block: a sync of its own then costs less than writing it twice.
+pub(super) const DIRECT_LEN_MIN: u32 = 64 << 10;
+/// A new block's file is filled ahead so far; then it doubles.
+pub(super) const FIRST_ALLOCATION: u64 = HEAD_LEN as u64 + FRAME_LEN_MIN as u64;
+const FRAME_OVERHEAD: usize = 128;
