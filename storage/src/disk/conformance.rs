@@ -79,6 +79,12 @@ async fn sizes(disk: &impl Disk) {
     let read = file.read_at(0, 3 * PAGE_SIZE).await.unwrap();
     assert!(read[..5000].iter().all(|&byte| byte == 1));
     assert!(read[5000..].iter().all(|&byte| byte == 0), "what was cut off does not come back");
+    file.allocate(3 * PAGE).await.unwrap();
+    assert_eq!(
+        file.size().await.unwrap(),
+        3 * PAGE,
+        "an allocation that ends with the page the file ends in"
+    );
     file.truncate(4 * PAGE).await.unwrap();
     assert_eq!(file.size().await.unwrap(), 4 * PAGE);
     file.write_at(6 * PAGE, &pages(2, 1)).await.unwrap();

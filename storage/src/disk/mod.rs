@@ -17,7 +17,9 @@
 
 #[cfg(test)]
 mod conformance;
+mod path;
 pub mod sim;
+pub mod uring;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -69,7 +71,8 @@ pub trait File: 'static {
     /// Makes durable what was written, and the file's length.
     async fn sync(&self) -> Result<(), DiskError>;
 
-    /// Reserves space up to `len` bytes, which read as zeros until written. Never shortens.
+    /// Reserves space up to `len` bytes, which read as zeros until written. Never shortens. May fill page by page: no
+    /// write behind the file's end, and no other allocation, may be under way with it.
     async fn allocate(&self, len: u64) -> Result<(), DiskError>;
 
     /// Cuts or lengthens the file to `len` bytes; what is added reads as zeros.

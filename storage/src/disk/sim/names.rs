@@ -1,10 +1,11 @@
 //! Folders and the names in them: what lookups see, what is on stable storage, and the changes in between.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use super::dice::Dice;
 use super::inode::OpId;
+use crate::disk::path::parts;
 use crate::disk::{Cause, Entry, EntryKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -386,19 +387,6 @@ impl Change {
         };
         [Some(first), second].into_iter().flatten()
     }
-}
-
-/// The names on the way from the root.
-fn parts(path: &Path) -> Result<Vec<&str>, Cause> {
-    path.components()
-        .filter(|part| *part != Component::CurDir)
-        .map(|part| match part {
-            Component::Normal(name) => name.to_str().ok_or(Cause::BadPath),
-            Component::Prefix(_) | Component::RootDir | Component::ParentDir | Component::CurDir => {
-                Err(Cause::BadPath)
-            }
-        })
-        .collect()
 }
 
 fn as_folder(node: Node) -> Result<FolderId, Cause> {

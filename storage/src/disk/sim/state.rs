@@ -115,6 +115,7 @@ impl State {
             path.as_os_str().as_encoded_bytes(),
         ]);
         self.note(&[&request.arguments()]);
+        self.check_no_clash(path, &request);
         let fault = match faults::play(&mut self.scripts, operation, path) {
             Some(cause) => Some(cause),
             None if self.is_read_only && request.changes_something() => Some(Cause::ReadOnly),
@@ -271,6 +272,24 @@ impl State {
     /// Operations that have not had their effect yet.
     fn waiting(&self) -> Vec<OpId> {
         self.in_flight.iter().filter(|(_, flight)| flight.outcome.is_none()).map(|(&op, _)| op).collect()
+    }
+
+    /// A real allocation fills with zeros page by page, and would wipe out a write that runs into it.
+    fn check_no_clash(&self, path: &Path, request: &Request) {
+        let Some(file) = request.file() else { return };
+        let size = self.inodes[&file].size();
+        let is_allocation = |request: &Request| matches!(request, Request::Allocate { .. });
+        let writes_behind = |request: &Request| match request.end_of_write() {
+            Some(end) => end > size,
+            None => is_allocation(request),
+        };
+        let is_clash = writes_behind(request)
+            && self.in_flight.values().any(|flight| {
+                let other = &flight.request;
+                let is_one = is_allocation(request) || is_allocation(other);
+                flight.outcome.is_none() && other.file() == Some(file) && writes_behind(other) && is_one
+            });
+        assert!(!is_clash, "{}: a write behind its end while space is allocated there", path.display());
     }
 
     fn take_effect(&mut self, op: OpId) {
@@ -458,6 +477,10 @@ impl Request {
             | Self::RemoveFolder
             | Self::SyncFolder => None,
         }
+    }
+
+    fn end_of_write(&self) -> Option<u64> {
+        if let Self::Write { offset, pages, .. } = self { Some(offset + pages.len() as u64) } else { None }
     }
 
     fn changes_something(&self) -> bool {

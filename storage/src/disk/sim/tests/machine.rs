@@ -157,3 +157,16 @@ fn a_write_between_pages_is_our_fault() {
     let file = block_on(settled_file(&disk, 1));
     let _ = block_on(file.write_at(512, &pages(1, 1)));
 }
+
+#[test]
+#[should_panic(expected = "while space is allocated")]
+fn a_write_into_space_being_allocated_is_our_fault() {
+    for seed in 0..SEEDS {
+        let disk = disk(seed);
+        block_on(async {
+            let file = settled_file(&disk, 1).await;
+            let page = pages(2, 1);
+            let _ = zip(file.allocate(1 << 20), file.write_at(PAGE_SIZE as u64, &page)).await;
+        });
+    }
+}

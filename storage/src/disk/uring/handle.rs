@@ -1,0 +1,201 @@
+//! One open file: whole reads, whole writes and filling with zeros, in pieces that leave the executor to others.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use glommio_ng::GlommioError;
+use glommio_ng::io::{BufferedFile, DmaBuffer, DmaFile, OpenOptions};
+use rustix::io::Errno;
+
+use super::super::{Cause, Open, PAGE_SIZE};
+use super::{Access, cause_of_raw};
+
+pub(super) enum Handle {
+    Direct(DmaFile),
+    Buffered(BufferedFile),
+}
+
+/// What is written, where the device or the kernel can take it from.
+pub(super) enum Buffer {
+    Direct(Rc<DmaBuffer>),
+    Buffered(Vec<u8>),
+}
+
+impl Handle {
+    pub(super) async fn open(path: &Path, how: Open, access: Access) -> Result<Self, Cause> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(how != Open::Read).create_new(how == Open::CreateNew).mode(FILE_MODE);
+        match access {
+            Access::Direct => options.dma_open(path).await.map(Self::Direct),
+            Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),
+        }
+        .map_err(cause_of_error)
+    }
+
+    pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Bytes, Cause> {
+        let first = offset - offset % PAGE;
+        let skipped = (offset - first) as usize;
+        let wanted = skipped.saturating_add(len);
+        let piece = |read: usize| (wanted - read).min(READ_PIECE_SIZE).next_multiple_of(PAGE_SIZE);
+        let is_end = |read: &Bytes| read.is_empty() || !read.len().is_multiple_of(PAGE_SIZE);
+        let mut read = self.read_piece(first, piece(0)).await?;
+        if read.len() >= wanted || is_end(&read) {
+            let end = read.len().min(wanted);
+            return Ok(read.slice(skipped.min(end)..end));
+        }
+        let mut all = BytesMut::from(&read[..]);
+        while all.len() < wanted && !is_end(&read) {
+            read = self.read_piece(first + all.len() as u64, piece(all.len())).await?;
+            all.extend_from_slice(&read);
+        }
+        all.truncate(wanted);
+        let end = all.len();
+        Ok(all.freeze().slice(skipped.min(end)..))
+    }
+
+    /// Writes all of it. The kernel may take less than it was given, and says why when asked for the rest.
+    pub(super) async fn write(&self, mut offset: u64, mut buffer: Buffer) -> Result<(), Cause> {
+        loop {
+            let len = buffer.bytes().len();
+            let written = self.write_piece(offset, &buffer).await?;
+            if written == len {
+                return Ok(());
+            }
+            if written == 0 || !written.is_multiple_of(PAGE_SIZE) {
+                return Err(Cause::ShortWrite);
+            }
+            offset += written as u64;
+            buffer = self.buffer(&buffer.bytes()[written..]);
+        }
+    }
+
+    pub(super) async fn sync(&self) -> Result<(), Cause> {
+        match self {
+            Self::Direct(file) => file.fdatasync().await,
+            Self::Buffered(file) => file.fdatasync().await,
+        }
+        .map_err(cause_of_error)
+    }
+
+    /// Writes zeros from the end of the file to `size`: a page that was reserved only would cost a commit of the file
+    /// system's journal with the first sync after it was written.
+    pub(super) async fn allocate(&self, size: u64) -> Result<(), Cause> {
+        let old = self.size().await?;
+        if size <= old {
+            return Ok(());
+        }
+        let (mut at, end) = (old.next_multiple_of(PAGE), size - size % PAGE);
+        let mut reached = old;
+        if at < end {
+            let mut zeros = self.zeros((end - at).min(ZERO_PIECE_SIZE));
+            while at < end {
+                if end - at < ZERO_PIECE_SIZE {
+                    zeros = self.zeros(end - at);
+                }
+                self.write(at, zeros.share()).await?;
+                at += zeros.bytes().len() as u64;
+            }
+            reached = at;
+        }
+        if reached < size { self.truncate(size).await } else { Ok(()) }
+    }
+
+    pub(super) async fn truncate(&self, size: u64) -> Result<(), Cause> {
+        match self {
+            Self::Direct(file) => file.truncate(size).await,
+            Self::Buffered(file) => file.truncate(size).await,
+        }
+        .map_err(cause_of_error)
+    }
+
+    pub(super) async fn size(&self) -> Result<u64, Cause> {
+        match self {
+            Self::Direct(file) => file.file_size().await,
+            Self::Buffered(file) => file.file_size().await,
+        }
+        .map_err(cause_of_error)
+    }
+
+    pub(super) fn buffer(&self, bytes: &[u8]) -> Buffer {
+        match self {
+            Self::Direct(file) => {
+                let mut buffer = file.alloc_dma_buffer(bytes.len());
+                buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+                buffer.trim_to_size(bytes.len());
+                Buffer::Direct(Rc::new(buffer))
+            }
+            Self::Buffered(_) => Buffer::Buffered(bytes.to_vec()),
+        }
+    }
+
+    fn zeros(&self, size: u64) -> Buffer {
+        self.buffer(&vec![0; size as usize])
+    }
+
+    async fn read_piece(&self, offset: u64, len: usize) -> Result<Bytes, Cause> {
+        loop {
+            let read = match self {
+                Self::Direct(file) => file.read_at_aligned(offset, len).await,
+                Self::Buffered(file) => file.read_at(offset, len).await,
+            };
+            match read {
+                Ok(read) => return Ok(Bytes::copy_from_slice(&read)),
+                Err(error) if is_interrupted(&error) => {}
+                Err(error) => return Err(cause_of_error(error)),
+            }
+        }
+    }
+
+    async fn write_piece(&self, offset: u64, buffer: &Buffer) -> Result<usize, Cause> {
+        loop {
+            let written = match (self, buffer) {
+                (Self::Direct(file), Buffer::Direct(buffer)) => {
+                    file.write_rc_at(Rc::clone(buffer), offset).await
+                }
+                (Self::Buffered(file), buffer) => file.write_at(buffer.bytes().to_vec(), offset).await,
+                (Self::Direct(file), Buffer::Buffered(bytes)) => {
+                    let Buffer::Direct(buffer) = self.buffer(bytes) else { return Err(Cause::ShortWrite) };
+                    file.write_rc_at(buffer, offset).await
+                }
+            };
+            match written {
+                Ok(written) => return Ok(written),
+                Err(error) if is_interrupted(&error) => {}
+                Err(error) => return Err(cause_of_error(error)),
+            }
+        }
+    }
+}
+
+impl Buffer {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Direct(buffer) => buffer.as_bytes(),
+            Self::Buffered(bytes) => bytes,
+        }
+    }
+
+    fn share(&self) -> Self {
+        match self {
+            Self::Direct(buffer) => Self::Direct(Rc::clone(buffer)),
+            Self::Buffered(bytes) => Self::Buffered(bytes.clone()),
+        }
+    }
+}
+
+/// A signal came between: nothing happened, so that asking again is safe.
+fn is_interrupted(error: &GlommioError<()>) -> bool {
+    error.raw_os_error() == Some(Errno::INTR.raw_os_error())
+}
+
+fn cause_of_error(error: GlommioError<()>) -> Cause {
+    cause_of_raw(error.raw_os_error())
+}
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Bytes read by one request; longer reads are several, so that a length from a damaged file reserves no memory.
+const READ_PIECE_SIZE: usize = 1 << 20;
+/// Bytes of zeros written by one request: few requests for a block, and no commit waits long behind one.
+const ZERO_PIECE_SIZE: u64 = 256 << 10;
+const FILE_MODE: u32 = 0o600;
