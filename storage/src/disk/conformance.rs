@@ -106,6 +106,13 @@ async fn folders(disk: &impl Disk) {
     assert_eq!(cause(disk.create_folder(Path::new("f/a")).await), Cause::Exists);
     assert!(matches!(cause(disk.create_folder(Path::new("f/a/x")).await), Cause::Io(_)), "below a file");
     assert_eq!(cause(disk.open(Path::new("no/such"), Open::CreateNew).await), Cause::NotFound);
+    for how in [Open::Read, Open::Write] {
+        assert!(matches!(cause(disk.open(Path::new("f/g"), how).await), Cause::Io(_)), "a folder is no file");
+        assert!(
+            matches!(cause(disk.open(Path::new("f/a/x"), how).await), Cause::Io(_)),
+            "nothing is below a file"
+        );
+    }
     for folder in ["", "f", "f/g/h"] {
         disk.sync_folder(Path::new(folder)).await.unwrap();
     }

@@ -126,7 +126,7 @@ impl Disk for UringDisk {
         let disk = self.clone();
         let opening = async move {
             let _turn = disk.turn().await;
-            Handle::open(&full, how, disk.access()).await
+            Handle::open(full, how, disk.access()).await
         };
         let handle = self.0.carrier.carry(opening).await.map_err(failed)?;
         Ok(UringFile { disk: self.clone(), handle: Rc::new(handle), path: path.to_owned() })

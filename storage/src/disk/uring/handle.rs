@@ -1,15 +1,18 @@
 //! One open file: whole reads, whole writes and filling with zeros, in pieces that leave the executor to others.
 
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use glommio_ng::GlommioError;
 use glommio_ng::io::{BufferedFile, DmaBuffer, DmaFile, OpenOptions};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use super::super::{Cause, Open, PAGE_SIZE};
-use super::{Access, cause_of_raw};
+use super::names::FILE_MODE;
+use super::{Access, cause_of, cause_of_raw};
 
 pub(super) enum Handle {
     Direct(DmaFile),
@@ -23,9 +26,13 @@ pub(super) enum Buffer {
 }
 
 impl Handle {
-    pub(super) async fn open(path: &Path, how: Open, access: Access) -> Result<Self, Cause> {
+    pub(super) async fn open(path: PathBuf, how: Open, access: Access) -> Result<Self, Cause> {
+        let opened = glommio_ng::executor().spawn_blocking(move || open_plain(&path, how)).await?;
+        // The runtime looks a second time at the path it is given, and panics where the file has been renamed or removed
+        // meanwhile. The name of a descriptor stays.
+        let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
         let mut options = OpenOptions::new();
-        options.read(true).write(how != Open::Read).create_new(how == Open::CreateNew).mode(FILE_MODE);
+        options.read(true).write(how != Open::Read);
         match access {
             Access::Direct => options.dma_open(path).await.map(Self::Direct),
             Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),
@@ -184,6 +191,19 @@ impl Buffer {
     }
 }
 
+fn open_plain(path: &Path, how: Open) -> Result<OwnedFd, Cause> {
+    let flags = match how {
+        Open::Read => OFlags::RDONLY,
+        Open::Write => OFlags::RDWR,
+        Open::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+    };
+    let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, FILE_MODE).map_err(cause_of)?;
+    let stat = rustix::fs::fstat(&opened).map_err(cause_of)?;
+    // The kernel lets folders be opened to read.
+    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    if is_folder { Err(cause_of(Errno::ISDIR)) } else { Ok(opened) }
+}
+
 /// A signal came between: nothing happened, so that asking again is safe.
 fn is_interrupted(error: &GlommioError<()>) -> bool {
     error.raw_os_error() == Some(Errno::INTR.raw_os_error())
@@ -198,4 +218,3 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const READ_PIECE_SIZE: usize = 1 << 20;
 /// Bytes of zeros written by one request: few requests for a block, and no commit waits long behind one.
 const ZERO_PIECE_SIZE: u64 = 256 << 10;
-const FILE_MODE: u32 = 0o600;

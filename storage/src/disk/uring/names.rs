@@ -108,6 +108,6 @@ fn kind_of(file_type: FileType) -> EntryKind {
 /// Its name while it is there, at start-up only.
 const PROBE: &str = "direct-io.probe";
 const FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP);
-const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+pub(super) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// linux/magic.h, TMPFS_MAGIC.
 pub(super) const TMPFS: u64 = 0x0102_1994;

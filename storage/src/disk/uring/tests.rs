@@ -1,6 +1,6 @@
 use std::future::poll_fn;
 
-use futures_lite::future::poll_once;
+use futures_lite::future::{poll_once, zip};
 use glommio_ng::LocalExecutorBuilder;
 use tempfile::TempDir;
 
@@ -108,6 +108,25 @@ fn no_more_than_the_bound_are_in_flight_and_all_have_their_turn() {
         assert!(was_full);
         assert_eq!(disk.0.in_flight.available(), 3);
         assert!(file.read_at(0, 501 * PAGE_SIZE).await.unwrap()[..] == pages(9, 500));
+    });
+}
+
+#[test]
+fn a_file_may_lose_its_name_while_it_is_opened() {
+    let folder = folder();
+    run(move || async move {
+        let disk = UringDisk::open(folder.path(), 10).await.unwrap();
+        let (path, other) = (Path::new("f"), Path::new("g"));
+        for _ in 0..300 {
+            disk.open(path, Open::CreateNew).await.unwrap().write_at(0, &pages(1, 1)).await.unwrap();
+            let (opened, renamed) = zip(disk.open(path, Open::Write), disk.rename(path, other)).await;
+            renamed.unwrap();
+            match opened {
+                Ok(file) => assert_eq!(file.read_at(0, 1).await.unwrap()[..], [1]),
+                Err(error) => assert_eq!(error.cause, Cause::NotFound),
+            }
+            disk.remove(other).await.unwrap();
+        }
     });
 }
 
