@@ -5,6 +5,8 @@
 //!   by [`SimDisk::crash`], sector by sector, and so may sizes and names.
 //! - An operation takes a seeded number of turns of the executor, and its effect falls somewhere between. Two runs that
 //!   make the same calls in the same order have the same [`SimDisk::schedule_hash`].
+//! - An operation that was dropped goes on beside the operations of others; where there are none, [`SimDisk::settle`] or the
+//!   end of the machine finds it.
 //! - Clones are one disk. After [`SimDisk::crash`], [`SimDisk::kill`] or the operation of [`SimDisk::crash_after`], its
 //!   operations never complete, as those of a machine that is off: wait for [`SimDisk::stopped`] beside them.
 
@@ -14,6 +16,7 @@ mod dice;
 mod faults;
 mod inode;
 mod names;
+mod request;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,8 @@ use bytes::Bytes;
 pub use self::faults::{Chance, Faults, Script};
 use self::inode::OpId;
 use self::names::FileId;
-use self::state::{Answer, Ending, Request, State};
+use self::request::{Answer, Request};
+use self::state::{Ending, State};
 use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE};
 
 #[derive(Clone)]

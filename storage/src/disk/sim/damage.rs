@@ -33,7 +33,9 @@ impl SimDisk {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.with(|state| {
-            state.in_flight() == 0 && state.names.is_settled() && state.inodes.values().all(Inode::is_settled)
+            state.waiting().is_empty()
+                && state.names.is_settled()
+                && state.inodes.values().all(Inode::is_settled)
         })
     }
 

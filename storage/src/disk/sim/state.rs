@@ -12,7 +12,8 @@ use super::dice::Dice;
 use super::faults::{self, Faults, Script};
 use super::inode::{Inode, OpId};
 use super::names::{FileId, Names};
-use crate::disk::{Cause, Entry, Open, Operation, PAGE_SIZE};
+use super::request::{Answer, Request, digest};
+use crate::disk::{Cause, Open, PAGE_SIZE};
 
 #[derive(Clone)]
 pub(super) struct State {
@@ -33,33 +34,6 @@ pub(super) struct State {
     is_stopped: bool,
     stop_wakers: Vec<Waker>,
     schedule: u64,
-}
-
-/// What is asked of the disk.
-#[derive(Clone, Debug)]
-pub(super) enum Request {
-    Open { how: Open },
-    List,
-    CreateFolder,
-    Rename { to: PathBuf },
-    Remove,
-    RemoveFolder,
-    SyncFolder,
-    Read { file: FileId, offset: u64, len: usize },
-    Write { file: FileId, offset: u64, pages: Bytes },
-    Sync { file: FileId },
-    Allocate { file: FileId, size: u64 },
-    Truncate { file: FileId, size: u64 },
-    Size { file: FileId },
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Answer {
-    Done,
-    Opened(FileId),
-    Entries(Vec<Entry>),
-    Bytes(Bytes),
-    Size(u64),
 }
 
 /// An operation that has begun and is not done.
@@ -270,7 +244,7 @@ impl State {
     }
 
     /// Operations that have not had their effect yet.
-    fn waiting(&self) -> Vec<OpId> {
+    pub(super) fn waiting(&self) -> Vec<OpId> {
         self.in_flight.iter().filter(|(_, flight)| flight.outcome.is_none()).map(|(&op, _)| op).collect()
     }
 
@@ -440,94 +414,6 @@ impl State {
         for part in what {
             self.schedule = xxh64(part, self.schedule);
         }
-    }
-}
-
-impl Request {
-    pub(super) fn operation(&self) -> Operation {
-        match self {
-            Self::Open { .. } => Operation::Open,
-            Self::List => Operation::List,
-            Self::CreateFolder => Operation::CreateFolder,
-            Self::Rename { .. } => Operation::Rename,
-            Self::Remove | Self::RemoveFolder => Operation::Remove,
-            Self::SyncFolder => Operation::SyncFolder,
-            Self::Read { .. } => Operation::Read,
-            Self::Write { .. } => Operation::Write,
-            Self::Sync { .. } => Operation::Sync,
-            Self::Allocate { .. } => Operation::Allocate,
-            Self::Truncate { .. } => Operation::Truncate,
-            Self::Size { .. } => Operation::Size,
-        }
-    }
-
-    fn file(&self) -> Option<FileId> {
-        match self {
-            Self::Read { file, .. }
-            | Self::Write { file, .. }
-            | Self::Sync { file }
-            | Self::Allocate { file, .. }
-            | Self::Truncate { file, .. }
-            | Self::Size { file } => Some(*file),
-            Self::Open { .. }
-            | Self::List
-            | Self::CreateFolder
-            | Self::Rename { .. }
-            | Self::Remove
-            | Self::RemoveFolder
-            | Self::SyncFolder => None,
-        }
-    }
-
-    fn end_of_write(&self) -> Option<u64> {
-        if let Self::Write { offset, pages, .. } = self { Some(offset + pages.len() as u64) } else { None }
-    }
-
-    fn changes_something(&self) -> bool {
-        match self {
-            Self::Open { how } => *how != Open::Read,
-            Self::CreateFolder
-            | Self::Rename { .. }
-            | Self::Remove
-            | Self::RemoveFolder
-            | Self::Write { .. }
-            | Self::Allocate { .. }
-            | Self::Truncate { .. } => true,
-            Self::List | Self::SyncFolder | Self::Read { .. } | Self::Sync { .. } | Self::Size { .. } => {
-                false
-            }
-        }
-    }
-
-    /// What distinguishes it from another of its kind, for the hash of the schedule.
-    fn arguments(&self) -> Vec<u8> {
-        let numbers = |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        match self {
-            Self::Open { how } => numbers(&[*how as u64]),
-            Self::Rename { to } => to.as_os_str().as_encoded_bytes().to_vec(),
-            Self::Read { offset, len, .. } => numbers(&[*offset, *len as u64]),
-            Self::Write { offset, pages, .. } => numbers(&[*offset, pages.len() as u64, xxh64(pages, 0)]),
-            Self::Allocate { size, .. } | Self::Truncate { size, .. } => numbers(&[*size]),
-            Self::List
-            | Self::CreateFolder
-            | Self::Remove
-            | Self::RemoveFolder
-            | Self::SyncFolder
-            | Self::Sync { .. }
-            | Self::Size { .. } => Vec::new(),
-        }
-    }
-}
-
-fn digest(outcome: &Result<Answer, Cause>) -> u64 {
-    match outcome {
-        Ok(Answer::Bytes(bytes)) => xxh64(bytes, 1),
-        Ok(Answer::Entries(entries)) => {
-            entries.iter().fold(2, |hash, entry| xxh64(entry.name.as_bytes(), hash))
-        }
-        Ok(Answer::Size(size)) => xxh64(&size.to_le_bytes(), 3),
-        Ok(Answer::Done | Answer::Opened(_)) => 4,
-        Err(cause) => xxh64(cause.to_string().as_bytes(), 5),
     }
 }
 

@@ -55,6 +55,20 @@ fn a_dropped_operation_is_carried_out_beside_the_others() {
 }
 
 #[test]
+fn a_settled_disk_loses_nothing() {
+    let seen = seen(disk, async |disk| {
+        let file = settled_file(&disk, 1).await;
+        disk.rename(Path::new("f"), Path::new("g")).await.unwrap();
+        drop(poll_once(file.write_at(0, &pages(2, 1))).await);
+        assert!(!disk.is_settled());
+        disk.settle();
+        assert!(disk.is_settled());
+        disk.crash().contents("g")
+    });
+    assert_eq!(seen, BTreeSet::from([Some(pages(2, 1))]));
+}
+
+#[test]
 fn an_operation_that_was_never_polled_never_began() {
     let disk = disk(0);
     let file = block_on(settled_file(&disk, 1));
