@@ -120,6 +120,17 @@ mod tests {
         assert!(Progress::START.after(b"a.>", b"a.").is_some_and(|at| !at.is_all()));
     }
 
+    // go: server/stree/stree_test.go TestMatchPartsEdgeCases
+    // go: server/stree/stree_test.go TestMatchPartsMoreEdgeCases
+    #[test]
+    fn a_part_of_a_subject_leaves_the_rest_of_the_filter() {
+        let filter = b"foo.*.bar.>";
+        let at = Progress::START.after(filter, b"foo.test").unwrap();
+        assert_eq!(at, Progress(4), "on the star, which may go on");
+        assert!(!at.accepts(filter, b"foo.test"));
+        assert_eq!(Progress::START.after(b"foo.*", b""), Some(Progress::START));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 

@@ -17,6 +17,8 @@ mod text;
 mod walk;
 
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;

@@ -285,3 +285,117 @@ const _: () = assert!(size_of::<Small<4>>() == 56);
 const _: () = assert!(size_of::<Small<16>>() == 112);
 const _: () = assert!(size_of::<Medium>() == 480);
 const _: () = assert!(size_of::<Large>() == 1056);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(at: u32) -> Ref {
+        Ref::new(Place::Leaf(at))
+    }
+
+    fn empty<B: Branch>() -> B {
+        B::empty(Head { prefix: Text::new(b"prefix"), end: Ref::NONE, count: 0 })
+    }
+
+    fn children(branch: &impl Branch) -> Vec<(u8, Ref)> {
+        let (mut cursor, mut children) = (0, Vec::new());
+        while cursor < 256
+            && let Some((after, byte, child)) = branch.next(cursor)
+        {
+            children.push((byte, child));
+            cursor = after;
+        }
+        children
+    }
+
+    fn remove(branch: &mut impl Branch, byte: u8) {
+        let (position, _) = branch.find(byte).unwrap();
+        branch.remove(byte, position);
+    }
+
+    /// Fills `B` to the brim in no order, and empties it from the middle.
+    fn fill_and_empty<B: Branch>() {
+        let mut branch = empty::<B>();
+        assert_eq!((branch.find(b'a'), children(&branch)), (None, vec![]));
+        let bytes: Vec<u8> = (0..B::MAX).map(|at| (at * 101 + 7) as u8).collect();
+        for (at, &byte) in bytes.iter().enumerate() {
+            branch.add(byte, child(at as u32));
+            assert_eq!(usize::from(branch.head().count), at + 1);
+        }
+        let mut expected: Vec<_> =
+            bytes.iter().enumerate().map(|(at, &byte)| (byte, child(at as u32))).collect();
+        expected.sort_unstable_by_key(|(byte, _)| *byte);
+        assert_eq!(children(&branch), expected);
+        for (byte, known) in expected.clone() {
+            let (position, found) = branch.find(byte).unwrap();
+            assert_eq!(found, known);
+            branch.set(position, child(1000 + u32::from(byte)));
+            assert_eq!(branch.find(byte), Some((position, child(1000 + u32::from(byte)))));
+        }
+        while !expected.is_empty() {
+            let (byte, _) = expected.remove(expected.len() / 2);
+            remove(&mut branch, byte);
+            assert_eq!(branch.find(byte), None);
+            let left: Vec<_> =
+                expected.iter().map(|(byte, _)| (*byte, child(1000 + u32::from(*byte)))).collect();
+            assert_eq!(children(&branch), left);
+        }
+        assert_eq!((branch.head().count, branch.into_head().prefix.as_slice()), (0, &b"prefix"[..]));
+    }
+
+    // go: server/stree/stree_test.go TestNodeIterMethods
+    // go: server/stree/stree_test.go TestDeleteChildEdgeCasesMore
+    #[test]
+    fn branches_of_all_sizes_hold_what_fits() {
+        fill_and_empty::<Small<4>>();
+        fill_and_empty::<Small<16>>();
+        fill_and_empty::<Medium>();
+        fill_and_empty::<Large>();
+    }
+
+    // go: server/stree/stree_test.go TestNode256Operations
+    #[test]
+    fn the_largest_branch_is_never_too_small() {
+        assert_eq!(Large::MAX, 256);
+        let mut branch = empty::<Large>();
+        assert_eq!(branch.find(b'a'), None);
+        branch.add(b'a', child(42));
+        assert_eq!((branch.find(b'a'), branch.head().count), (Some((b'a', child(42))), 1));
+        assert_eq!(children(&branch), [(b'a', child(42))]);
+        branch.add(b'c', child(44));
+        branch.add(b'b', child(43));
+        assert_eq!(branch.next(0), Some((u16::from(b'a') + 1, b'a', child(42))));
+        assert_eq!(children(&branch), [(b'a', child(42)), (b'b', child(43)), (b'c', child(44))]);
+    }
+
+    // go: server/stree/stree_test.go TestSubjectTreeNode48
+    #[test]
+    fn the_last_child_fills_the_hole_of_one_that_is_gone() {
+        let mut branch = empty::<Medium>();
+        for (at, byte) in (0..).zip(*b"ABC") {
+            branch.add(byte, child(at));
+            assert_eq!(branch.find(byte), Some((at as u8, child(at))));
+        }
+        remove(&mut branch, b'A');
+        assert_eq!(branch.find(b'A'), None);
+        assert_eq!(branch.find(b'B'), Some((1, child(1))), "untouched");
+        assert_eq!(branch.find(b'C'), Some((0, child(2))), "where A was");
+        assert_eq!(branch.children[2], Ref::NONE);
+        assert_eq!(children(&branch), [(b'B', child(1)), (b'C', child(2))]);
+        branch.add(255, child(3));
+        assert_eq!(branch.find(255), Some((2, child(3))));
+        assert_eq!(children(&branch).last(), Some(&(255, child(3))));
+    }
+
+    #[test]
+    fn a_reference_says_what_it_is_of() {
+        for at in [0, 1, NODES_MAX - 1] {
+            for place in [Place::N4(at), Place::N16(at), Place::N48(at), Place::N256(at), Place::Leaf(at)] {
+                assert_eq!(Ref::new(place).place(), place);
+            }
+        }
+        assert_eq!(Ref::new(Place::Leaf(LEAVES_MAX - 1)).place(), Place::Leaf(LEAVES_MAX - 1));
+        assert_eq!(Ref::new(Place::Leaf(LEAVES_MAX)), Ref::NONE);
+    }
+}

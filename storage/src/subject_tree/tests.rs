@@ -183,6 +183,7 @@ fn fan(count: u16) -> SubjectTree<u16> {
     tree
 }
 
+// go: server/stree/stree_test.go TestSubjectTreeNodeGrow
 #[test]
 fn a_branch_grows_when_it_is_full() {
     for (count, kinds) in [
@@ -204,6 +205,8 @@ fn a_branch_grows_when_it_is_full() {
     }
 }
 
+// go: server/stree/stree_test.go TestNode256Shrink
+// go: server/stree/stree_test.go TestNodeShrinkNotNeeded
 #[test]
 fn a_branch_shrinks_when_little_is_left() {
     for from_the_front in [true, false] {
