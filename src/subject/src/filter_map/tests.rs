@@ -287,6 +287,66 @@ fn interest_is_told_without_a_match() {
     }
 }
 
+// go: server/gsl/gsl_test.go TestGenericSublistNumInterest
+#[test]
+fn interest_is_counted_by_filters() {
+    for mut map in both() {
+        for (filter, subjects) in [
+            ("foo", &[("foo", 1), ("bar", 0)][..]),
+            ("foo.*", &[("foo", 0), ("foo.bar", 1), ("foo.bar.baz", 0)]),
+            ("foo.>", &[("foo", 0), ("foo.bar", 1), ("foo.bar.baz", 1)]),
+            ("*.>", &[("foo", 0), ("foo.bar", 1), ("foo.bar.baz", 1)]),
+            ("*.bar", &[("foo", 0), ("foo.bar", 1), ("foo.bar.baz", 0)]),
+            ("*", &[("foo", 1), ("foo.bar", 0)]),
+        ] {
+            insert(&mut map, &[filter]);
+            for (subject, expected) in subjects {
+                assert_eq!(matching(&mut map, subject).len(), *expected, "{filter} {subject}");
+            }
+            assert!(remove(&mut map, filter));
+            for (subject, _) in subjects {
+                assert_eq!(matching(&mut map, subject).len(), 0, "{subject} without {filter}");
+            }
+        }
+    }
+}
+
+// go: server/gsl/gsl_test.go TestGenericSublistMatchesFullWildcard
+#[test]
+fn a_filter_for_everything_is_found_among_others() {
+    let mut map = map(MatchCaching::On);
+    insert(&mut map, &["stream.A.child", "stream.*"]);
+    assert!(map.has_match(b"stream.A.child") && map.has_match(b"stream.A"));
+    assert_eq!(map.find(b">"), None);
+    insert(&mut map, &[">"]);
+    assert!(map.find(b">").is_some());
+}
+
+// go: server/gsl/gsl_test.go TestGenericSublistSingleFilter
+#[test]
+fn a_filter_that_is_alone_is_known_for_it() {
+    let single = |map: &FilterMap<usize>| {
+        let mut filters = map.iter().map(|(_, text, _)| text.to_vec());
+        filters.next().filter(|_| filters.next().is_none())
+    };
+    let mut map = map(MatchCaching::On);
+    assert_eq!(single(&map), None);
+    // Twice the same is still one.
+    for _ in 0..2 {
+        map.entry(b"stream.A.child");
+        assert_eq!(single(&map).as_deref(), Some(&b"stream.A.child"[..]));
+    }
+    for more in ["stream.A.other", "stream.*"] {
+        insert(&mut map, &[more]);
+        assert_eq!(single(&map), None, "{more}");
+    }
+    for filters in [&["foo", "foo.bar", "foo.baz"][..], &["foo.bar", "foo.baz"]] {
+        let mut map = self::map(MatchCaching::On);
+        insert(&mut map, filters);
+        assert_eq!(single(&map), None, "{filters:?}");
+    }
+}
+
 // go: server/sublist_test.go TestSublistHasInterest
 #[test]
 fn asking_for_interest_finds_what_a_match_cached() {
