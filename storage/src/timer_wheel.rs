@@ -10,13 +10,18 @@ use std::collections::BTreeSet;
 use natrium_model::Timestamp;
 
 /// Keys with due times. A key may have several due times, each an entry of its own.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TimerWheel {
     /// None until the first entry: most streams have no timers.
-    slots: Option<Box<[Slot; SLOTS]>>,
+    wheel: Option<Box<Wheel>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Wheel {
     /// The least due time of each slot; [`NOT_DUE`] where it is empty.
     firsts: [i64; SLOTS],
-    count: usize,
+    slots: [Slot; SLOTS],
 }
 
 /// Due time and key, so that keys that are due at once have an order too.
@@ -29,16 +34,10 @@ const TICK_BITS: u32 = 32;
 /// An entry may be due then too; `count` tells whether there is any.
 const NOT_DUE: i64 = i64::MAX;
 
-impl Default for TimerWheel {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl TimerWheel {
     #[must_use]
     pub fn new() -> Self {
-        Self { slots: None, firsts: [NOT_DUE; SLOTS], count: 0 }
+        Self::default()
     }
 
     /// Entries.
@@ -55,23 +54,25 @@ impl TimerWheel {
     /// False where `key` is due then already.
     pub fn add(&mut self, key: u64, due: Timestamp) -> bool {
         let at = slot_of(due);
-        let slots = self.slots.get_or_insert_with(|| Box::new([const { Slot::new() }; SLOTS]));
-        let added = slots[at].insert((due.0, key));
+        let wheel = self.wheel.get_or_insert_with(|| {
+            Box::new(Wheel { firsts: [NOT_DUE; SLOTS], slots: [const { Slot::new() }; SLOTS] })
+        });
+        let added = wheel.slots[at].insert((due.0, key));
         if added {
             self.count += 1;
-            self.firsts[at] = self.firsts[at].min(due.0);
+            wheel.firsts[at] = wheel.firsts[at].min(due.0);
         }
         added
     }
 
     /// False where `key` is not due then.
     pub fn remove(&mut self, key: u64, due: Timestamp) -> bool {
-        let Some(slots) = &mut self.slots else { return false };
+        let Some(wheel) = &mut self.wheel else { return false };
         let at = slot_of(due);
-        let removed = slots[at].remove(&(due.0, key));
+        let removed = wheel.slots[at].remove(&(due.0, key));
         if removed {
             self.count -= 1;
-            self.firsts[at] = first_of(&slots[at]);
+            wheel.settle(at);
         }
         removed
     }
@@ -88,7 +89,7 @@ impl TimerWheel {
     /// The earliest due time, exactly.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        (self.count > 0).then(|| Timestamp(self.firsts.iter().copied().min().expect("there are 64")))
+        self.wheel.as_ref().filter(|_| self.count > 0).map(|wheel| Timestamp(wheel.first()))
     }
 
     /// Takes out what is due at `now` or before, at most `max` entries, and appends them to `out` in the order of due
@@ -96,15 +97,15 @@ impl TimerWheel {
     /// the work is that many times a removal, at worst with a look at the 64 slots for each.
     pub fn take_due(&mut self, now: Timestamp, max: usize, out: &mut Vec<(u64, Timestamp)>) -> usize {
         let mut taken = 0;
-        let Some(slots) = &mut self.slots else { return 0 };
+        let Some(wheel) = &mut self.wheel else { return 0 };
         while taken < max && self.count > 0 {
-            let first = self.firsts.iter().copied().min().expect("there are 64");
+            let first = wheel.first();
             if first > now.0 {
                 break;
             }
             // Whatever shares this tick is in its slot, so nothing elsewhere is due before it.
             let at = slot_of(Timestamp(first));
-            let slot = &mut slots[at];
+            let slot = &mut wheel.slots[at];
             let tick = first >> TICK_BITS;
             while taken < max
                 && let Some(&(due, key)) = slot.first()
@@ -116,7 +117,7 @@ impl TimerWheel {
                 taken += 1;
                 self.count -= 1;
             }
-            self.firsts[at] = first_of(slot);
+            wheel.settle(at);
         }
         taken
     }
@@ -126,12 +127,20 @@ impl TimerWheel {
     }
 }
 
-fn slot_of(due: Timestamp) -> usize {
-    (due.0 >> TICK_BITS) as usize % SLOTS
+impl Wheel {
+    /// The least due time, where there is any.
+    fn first(&self) -> i64 {
+        self.firsts.iter().copied().min().expect("there are 64")
+    }
+
+    /// Notes the least due time of the slot at `at`, which has lost entries.
+    fn settle(&mut self, at: usize) {
+        self.firsts[at] = self.slots[at].first().map_or(NOT_DUE, |(due, _)| *due);
+    }
 }
 
-fn first_of(slot: &Slot) -> i64 {
-    slot.first().map_or(NOT_DUE, |(due, _)| *due)
+fn slot_of(due: Timestamp) -> usize {
+    (due.0 >> TICK_BITS) as usize % SLOTS
 }
 
 #[cfg(test)]
