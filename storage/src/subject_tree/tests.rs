@@ -312,11 +312,14 @@ fn a_very_long_subject_and_a_very_deep_tree_are_no_danger() {
     let long = vec![b'z'; 1 << 20];
     tree.insert(&long, 0);
     assert_eq!((tree.get(&long), tree.text_bytes), (Some(&0), 1 << 20));
+    assert_eq!(tree.remove(&long).map(|(_, value)| value), Some(0));
     // A branch for each byte of the path: a walk that recursed would need megabytes of stack.
-    for len in 1..20_000 {
+    for len in (1..20_000).rev() {
         tree.insert(&long[..len], len);
     }
     check(&tree);
+    assert_eq!(tree.nodes.counts(), [19_998, 0, 0, 0]);
+    assert_eq!((tree.get(&long[..19_999]), tree.get(&long[..20_000])), (Some(&19_999), None));
     let flow = tree.for_each_match(b"*", |_, subject, _| {
         if subject.len() == 19_999 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
