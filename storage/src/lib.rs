@@ -16,6 +16,7 @@ mod gate;
 pub mod keys;
 pub mod log;
 pub mod message;
+pub mod meta;
 pub mod record;
 pub mod seq_set;
 pub mod store;
