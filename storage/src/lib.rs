@@ -10,6 +10,7 @@
 pub mod block;
 pub mod cache;
 pub mod coding;
+pub mod consumer;
 pub mod disk;
 pub mod engine;
 mod gate;
