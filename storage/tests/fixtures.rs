@@ -93,7 +93,7 @@ fn frame(fixture: &'static [u8], compression: Compression, encryption: Encryptio
         written = stream_key().wrap_block_key(&key, identity, &mut rng);
         sealer
     });
-    let fields = FrameFields { kind: FrameKind::Entries, is_last: true, commit: 9, index: 1, entries: 3 };
+    let fields = FrameFields { kind: FrameKind::Entries, is_last: true, commit: 9, index: 1, at: 3 };
     FrameEncoder::new(compression, sealer).encode(fields, &plain, SALT, OFFSET, &mut written);
     // Compressors may find other matches and still be right.
     assert!(compression == Compression::Snappy || written == fixture);
@@ -102,7 +102,7 @@ fn frame(fixture: &'static [u8], compression: Compression, encryption: Encryptio
         stream_key().unwrap_block_key(wrapped, identity).and_then(|key| BlockCipher::new(encryption, &key));
     assert_eq!(cipher.is_some(), encryption != Encryption::None);
     let head = FrameHead::decode(stored, SALT, OFFSET).unwrap();
-    assert_eq!((head.commit, head.index, head.entries), (9, 1, 3));
+    assert_eq!((head.commit, head.index, head.at), (9, 1, 3));
     assert_eq!(head.is_compressed, compression == Compression::Snappy);
     let body = Bytes::from_static(&stored[FRAME_HEAD_LEN..]);
     assert_eq!(decode_frame(&head, body.clone(), cipher.as_ref(), SALT, OFFSET).unwrap(), plain);
@@ -145,7 +145,7 @@ fn bodies_of_other_programs() {
             index: 0,
             stored_len: body.len() as u32,
             plain_len: plain.len() as u32,
-            entries: 1,
+            at: 1,
             body_checksum: FrameHead::checksum_of(body, SALT, OFFSET),
         };
         assert_eq!(decode_frame(&head, Bytes::from_static(body), None, SALT, OFFSET).unwrap(), plain);

@@ -21,13 +21,13 @@ pub(crate) fn run(input: &[u8]) {
         index: 0,
         stored_len: body.len() as u32,
         plain_len: u32::from(u16::from_le_bytes([*low, *high])),
-        entries: 1,
+        at: 1,
         body_checksum: FrameHead::checksum_of(body, SALT, OFFSET),
     };
     assert_eq!(FrameHead::decode(&head.encode(SALT, OFFSET), SALT, OFFSET), Some(head));
     read(&head, body);
     for compression in [Compression::None, Compression::Snappy] {
-        let fields = FrameFields { kind: FrameKind::Entries, is_last: true, commit: 1, index: 0, entries: 1 };
+        let fields = FrameFields { kind: FrameKind::Entries, is_last: true, commit: 1, index: 0, at: 1 };
         let mut out = Vec::new();
         let head = FrameEncoder::new(compression, None).encode(fields, body, SALT, OFFSET, &mut out);
         assert!(out.len() <= FRAME_HEAD_LEN + body.len(), "stored longer than it was");

@@ -23,7 +23,6 @@ type Tasks = Rc<RefCell<Vec<Background>>>;
 #[derive(Clone)]
 pub(super) struct World {
     engine: Engine<SimDisk>,
-    tasks: Tasks,
 }
 
 impl World {
@@ -41,7 +40,7 @@ impl World {
             let log = LogOptions { segment_len: 1 << 20, ..LogOptions::default() };
             let options = EngineOptions { log, ..EngineOptions::default() };
             let engine = Engine::open(disk, folder, "0", options, spawn, [seed as u8; 32]).await.unwrap();
-            test(World { engine, tasks: Rc::clone(&tasks) }).await;
+            test(World { engine }).await;
         };
         let mut whole = Box::pin(whole);
         block_on(poll_fn(|context| {
