@@ -10,4 +10,4 @@ pub mod version;
 
 pub use close_reason::CloseReason;
 pub use ids::{AccountId, ConnId, ShardId};
-pub use time::Timestamp;
+pub use time::{Timestamp, UnixSeconds};

@@ -23,9 +23,21 @@ impl Timestamp {
 
     /// Calendar fields in UTC.
     pub fn civil(self) -> Civil {
-        let seconds = self.0.div_euclid(NANOS_A_SECOND);
         let nanosecond =
             u32::try_from(self.0.rem_euclid(NANOS_A_SECOND)).expect("a remainder of 10^9 fits in u32");
+        Civil { nanosecond, ..UnixSeconds(self.0.div_euclid(NANOS_A_SECOND)).civil() }
+    }
+}
+
+/// Whole seconds since the Unix epoch, UTC, for what names years that [`Timestamp`] does not cover: a certificate may end in
+/// 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixSeconds(pub i64);
+
+impl UnixSeconds {
+    /// Calendar fields in UTC.
+    pub fn civil(self) -> Civil {
+        let seconds = self.0;
         let (year, month, day) = date_of(seconds.div_euclid(SECONDS_A_DAY));
         let second_of_day =
             u32::try_from(seconds.rem_euclid(SECONDS_A_DAY)).expect("a remainder of 86,400 fits in u32");
@@ -36,7 +48,7 @@ impl Timestamp {
             hour: second_of_day / 3600,
             minute: second_of_day / 60 % 60,
             second: second_of_day % 60,
-            nanosecond,
+            nanosecond: 0,
         }
     }
 }
@@ -57,9 +69,9 @@ pub struct Civil {
 
 /// RFC 3339 in UTC with as many digits of the second as it takes: the form of Go's `time.RFC3339Nano`, which is what
 /// the monitoring documents carry.
-impl fmt::Display for Timestamp {
+impl fmt::Display for Civil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, hour, minute, second, nanosecond } = self.civil();
+        let Self { year, month, day, hour, minute, second, nanosecond } = *self;
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
         if nanosecond != 0 {
             let digits = format!("{nanosecond:09}");
@@ -69,9 +81,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.civil().fmt(f)
+    }
+}
+
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl serde::Serialize for UnixSeconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.civil())
     }
 }
 
@@ -112,6 +136,18 @@ mod tests {
         ];
         for (nanos, expected) in cases {
             assert_eq!(Timestamp(nanos).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn seconds_reach_the_last_year_a_certificate_can_name() {
+        // date -u -d @... +%FT%TZ
+        for (seconds, expected) in [
+            (67_090_118_400, "4096-01-01T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+            (-62_135_596_800, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(UnixSeconds(seconds).civil().to_string(), expected);
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use natrium_config::options::tls::KeyPairFiles;
-use natrium_model::Timestamp;
+use natrium_model::UnixSeconds;
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -36,9 +36,9 @@ impl Certificates {
     }
 
     /// When the first certificate is no longer valid.
-    pub(crate) fn not_after(&self) -> Option<Timestamp> {
+    pub(crate) fn not_after(&self) -> Option<UnixSeconds> {
         let (_, leaf) = x509_parser::parse_x509_certificate(self.0.first()?.cert.first()?).ok()?;
-        leaf.validity.not_after.timestamp().checked_mul(NANOS_PER_SECOND).map(Timestamp)
+        Some(UnixSeconds(leaf.validity.not_after.timestamp()))
     }
 }
 
@@ -93,5 +93,3 @@ fn load_pair(files: &KeyPairFiles, provider: &CryptoProvider) -> Result<Certifie
 fn read(path: &Path) -> Result<Vec<u8>, KeyPairError> {
     std::fs::read(path).map_err(|source| KeyPairError::Open { path: path.to_owned(), source })
 }
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use natrium_config::options::tls::{TlsOptions, TlsVersion};
-use natrium_model::Timestamp;
+use natrium_model::UnixSeconds;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
@@ -21,7 +21,7 @@ pub struct ListenerTls {
     /// Whether clients must show a certificate.
     pub verify: bool,
     /// When the first certificate is no longer valid, for monitoring; `None` if it does not say.
-    pub not_after: Option<Timestamp>,
+    pub not_after: Option<UnixSeconds>,
     pinned: PinnedKeys,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use natrium_model::{Timestamp, version};
+use natrium_model::{Timestamp, UnixSeconds, version};
 use serde::Serialize;
 
 use crate::json::{go_float, is_off, is_zero};
@@ -99,7 +99,7 @@ pub(crate) struct Varz<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     proxies: Option<Proxies<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tls_cert_not_after: Option<Timestamp>,
+    tls_cert_not_after: Option<UnixSeconds>,
 }
 
 /// A block of the configuration that is not there: `{}`.

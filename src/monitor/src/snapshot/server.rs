@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use natrium_model::Timestamp;
+use natrium_model::{Timestamp, UnixSeconds};
 
 use crate::request_stats::RequestStats;
 
@@ -48,7 +48,7 @@ pub struct Listener {
     pub tls_required: bool,
     pub tls_verify: bool,
     /// End of the listener's certificate.
-    pub tls_cert_not_after: Option<Timestamp>,
+    pub tls_cert_not_after: Option<UnixSeconds>,
 }
 
 /// The options `/varz` shows, after defaults.

@@ -40,7 +40,7 @@ pub(crate) struct ServerFacts<'a> {
     pub(crate) mappings: &'a AccountMappings,
     pub(crate) started: Timestamp,
     /// When the certificate that clients see ends.
-    pub(crate) certificate_end: Option<Timestamp>,
+    pub(crate) certificate_end: Option<natrium_model::UnixSeconds>,
     /// CPUs the process may use.
     pub(crate) cores: usize,
 }
