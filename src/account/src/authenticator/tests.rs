@@ -10,6 +10,8 @@ use nkeys::KeyPair;
 use super::*;
 use crate::nonce::SignatureError;
 
+mod certificates;
+
 /// Of `foo`.
 const HASH_OF_FOO: &str = "$2a$04$P/.bd.7unw9Ew7yWJqXsl.f4oNRLQGvadEL2YnqQXbbb.IVQajRdK";
 const NKEY: &str = "UBO2MQV67TQTVIRV3XFTEZOACM4WLOCMCDMAWN5QVN5PI2N6JHTVDRON";
