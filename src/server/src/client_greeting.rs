@@ -20,13 +20,15 @@ use natrium_wire::encode;
 use natrium_wire::proxy_protocol::{self, ProxyHeader};
 
 use crate::client_task::{Client, Unread, remember_waker};
-use crate::client_tls::ClientTls;
+use crate::client_tls::{Admission, ClientTls};
 use crate::shard::Shard;
 
 /// Bytes one read of a header takes; what is behind the header is the client's.
 const READ_BYTES: usize = 512;
 /// What a client hears that comes when there were too many handshakes.
 const THROTTLED: &str = "Connection throttling is active. Please try again later.";
+/// As often as the reference looks.
+const REFUSED_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Does what is due before the client may speak. `unread` then holds what it said already.
 ///
@@ -100,7 +102,10 @@ async fn shake_hands(
     client: &Rc<Client>,
     unread: &mut Unread,
 ) -> Result<(), CloseReason> {
-    if !tls.admits(Instant::now()) {
+    if let Admission::Refused { first } = tls.admit(Instant::now()) {
+        if first {
+            spawn(report_refused(Rc::clone(shard)));
+        }
         shard.with_host(client.key, |host| host.outbox().write(|out| encode::err(out, THROTTLED)));
         return Err(CloseReason::MaxConnectionsExceeded);
     }
@@ -136,6 +141,13 @@ async fn shake_hands(
     };
     client.connection.borrow_mut().tls_established(certificate, Instant::now());
     Ok(())
+}
+
+/// Tells the operator how many handshakes were refused, once for all of a second.
+async fn report_refused(shard: Rc<Shard>) {
+    sleep(REFUSED_REPORT_INTERVAL).await;
+    let refused = shard.shared.tls.as_ref().map_or(0, ClientTls::take_refused);
+    warn!("Rejected {refused} connections due to TLS rate limiting");
 }
 
 fn is_probe(error: &io::Error) -> bool {

@@ -1,6 +1,6 @@
 //! TLS of the client listener: what all shards share of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use natrium_config::options::Options;
@@ -18,6 +18,15 @@ pub(crate) struct ClientTls {
     pub(crate) is_optional: bool,
     /// Asked once a handshake, whose cost makes the lock's nothing.
     rate: Option<Mutex<HandshakeRate>>,
+}
+
+/// Whether a handshake may begin.
+pub(crate) enum Admission {
+    Granted,
+    Refused {
+        /// The first since the log said how many there were: somebody has to see to it that it does.
+        first: bool,
+    },
 }
 
 impl ClientTls {
@@ -41,9 +50,18 @@ impl ClientTls {
     }
 
     /// Whether one more handshake may begin.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
-        let rate = self.rate.as_ref().map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner));
-        rate.is_none_or(|mut rate| rate.admit(now))
+    pub(crate) fn admit(&self, now: Instant) -> Admission {
+        let Some(mut rate) = self.rate() else { return Admission::Granted };
+        if rate.admit(now) { Admission::Granted } else { Admission::Refused { first: rate.refused() == 1 } }
+    }
+
+    /// How many were refused since this was asked last.
+    pub(crate) fn take_refused(&self) -> u64 {
+        self.rate().map_or(0, |mut rate| rate.take_refused())
+    }
+
+    fn rate(&self) -> Option<MutexGuard<'_, HandshakeRate>> {
+        self.rate.as_ref().map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

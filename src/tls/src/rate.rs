@@ -33,6 +33,11 @@ impl HandshakeRate {
         }
     }
 
+    /// How many were refused since [`Self::take_refused`] was asked last.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// How many were refused since this was asked last; what the log says once a second.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
@@ -54,7 +59,9 @@ mod tests {
         assert!((0..10).all(|_| rate.admit(start)));
         assert!((0..4).all(|_| !rate.admit(start)));
         assert!(!rate.admit(start + WINDOW), "the end of a window belongs to it");
+        assert_eq!(rate.refused(), 5);
         assert_eq!(rate.take_refused(), 5);
+        assert_eq!(rate.refused(), 0);
         assert_eq!(rate.take_refused(), 0);
         assert!(rate.admit(start + WINDOW + Duration::from_nanos(1)));
     }
