@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{error, info};
 use natrium_config::flags::Invocation;
 use natrium_config::language::System;
 use natrium_config::options::{Options, changes_besides_logging};
 use natrium_logging::LogHandle;
+use natrium_model::Timestamp;
 use natrium_shards::{Acceptor, MailboxSender};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
 
@@ -88,14 +89,17 @@ impl Running<'_> {
 
     /// Reads the configuration again, and logs as it says now. A file that changes anything else is refused as a whole.
     fn reload(&self) {
-        if let Err(reason) = self.try_reload() {
-            error!("Failed to reload server configuration: {reason}");
-        } else {
-            info!("Reloaded server configuration");
+        match self.try_reload() {
+            Err(reason) => error!("Failed to reload server configuration: {reason}"),
+            Ok(digest) => {
+                info!("Reloaded server configuration ({digest})");
+                self.endpoint.set_configuration(Timestamp::from_system(SystemTime::now()), digest);
+            }
         }
     }
 
-    fn try_reload(&self) -> Result<(), String> {
+    /// Gives the digest of what is in force now.
+    fn try_reload(&self) -> Result<String, String> {
         if self.invocation.config.as_deref().is_none_or(|path| path == Path::new("")) {
             return Err("can only reload config when a file is provided using -c or --config".to_owned());
         }
@@ -111,6 +115,7 @@ impl Running<'_> {
         if (old.trace_headers, old.traced_payload_max) != (new.trace_headers, new.traced_payload_max) {
             return Err("config reload not supported for trace_headers, max_traced_msg_len".to_owned());
         }
-        self.log.reconfigure(new).map_err(|error| error.to_string())
+        self.log.reconfigure(new).map_err(|error| error.to_string())?;
+        Ok(loaded.options.digest.unwrap_or_default())
     }
 }

@@ -1,7 +1,7 @@
 //! What of the endpoint is the same for all requests.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use natrium_account::{Account, Accounts};
 use natrium_config::options::Options;
@@ -28,6 +28,7 @@ pub(crate) struct Endpoint {
     /// Without their counters.
     accounts: Vec<AccountSnapshot>,
     accepting: AtomicBool,
+    configuration: Mutex<Configuration>,
     /// What HTTPS is spoken with; `None`: HTTP.
     pub(super) tls: Option<Arc<ServerConfig>>,
 }
@@ -43,6 +44,12 @@ pub(crate) struct ServerFacts<'a> {
     pub(crate) certificate_end: Option<natrium_model::UnixSeconds>,
     /// CPUs the process may use.
     pub(crate) cores: usize,
+}
+
+/// The configuration in force.
+struct Configuration {
+    loaded_at: Timestamp,
+    digest: String,
 }
 
 /// What is to be known once a request is there.
@@ -66,6 +73,10 @@ impl Endpoint {
             server: server(options, facts),
             accounts: accounts(facts),
             accepting: AtomicBool::new(false),
+            configuration: Mutex::new(Configuration {
+                loaded_at: facts.started,
+                digest: options.digest.clone().unwrap_or_default(),
+            }),
             tls,
         }
     }
@@ -73,6 +84,12 @@ impl Endpoint {
     /// Whether clients are let in: without that, the server is not healthy.
     pub(crate) fn set_accepting(&self, accepting: bool) {
         self.accepting.store(accepting, Ordering::Relaxed);
+    }
+
+    /// The configuration was read again, and is in force since.
+    pub(crate) fn set_configuration(&self, loaded_at: Timestamp, digest: String) {
+        *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) =
+            Configuration { loaded_at, digest };
     }
 
     pub(super) fn first_shard(&self) -> &MailboxSender<Letter> {
@@ -90,7 +107,16 @@ impl Endpoint {
     pub(super) fn server(&self, moment: Moment) -> ServerSnapshot {
         let Moment { now, process, requests } = moment;
         let ready = self.accepting.load(Ordering::Relaxed);
-        ServerSnapshot { now, process, requests, ready, ..self.server.clone() }
+        let configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        ServerSnapshot {
+            now,
+            process,
+            requests,
+            ready,
+            config_loaded_at: configuration.loaded_at,
+            config_digest: configuration.digest.clone(),
+            ..self.server.clone()
+        }
     }
 
     /// All accounts, each with what `counters` says of it: by place among the accounts.
@@ -125,7 +151,7 @@ fn server(options: &Options, facts: &ServerFacts<'_>) -> ServerSnapshot {
         start: started,
         now: started,
         config_loaded_at: started,
-        config_digest: options.digest.clone().unwrap_or_default(),
+        config_digest: String::new(),
         process: Process {
             memory_bytes: 0,
             cpu_percent: 0.0,
