@@ -284,15 +284,19 @@ fn health_check(params: &Params<'_>) -> Result<Request, Response> {
     }))
 }
 
-/// Without JetStream the parameters are only checked, in the reference's order.
+/// Without JetStream the parameters are only checked, in the reference's order, and a leader is not here.
 fn jsz(params: &Params<'_>) -> Result<Request, Response> {
     for name in ["accounts", "streams", "consumers", "direct-consumers", "config"] {
         params.bool(name)?;
     }
     params.int("offset")?;
     params.int("limit")?;
-    for name in ["leader-only", "raft", "stream-leader-only"] {
+    let leader_only = params.bool("leader-only")?;
+    for name in ["raft", "stream-leader-only"] {
         params.bool(name)?;
+    }
+    if leader_only {
+        return Err(Response::bad_request("filtered response: not leader".to_owned()));
     }
     Ok(Request::Jsz)
 }

@@ -44,6 +44,11 @@ fn bad_parameters_are_refused_in_the_references_words() {
             "/connz?limit=xxx",
             r#"Error decoding int for 'limit': strconv.Atoi: parsing "xxx": invalid syntax"#,
         ),
+        ("/jsz?leader-only=true", "filtered response: not leader"),
+        (
+            "/jsz?leader-only=true&raft=xxx",
+            r#"Error decoding boolean for 'raft': strconv.ParseBool: parsing "xxx": invalid syntax"#,
+        ),
         ("/connz?limit=+", r#"Error decoding int for 'limit': strconv.Atoi: parsing " ": invalid syntax"#),
         (
             "/connz?limit=99999999999999999999",
