@@ -38,6 +38,8 @@ fn refused(text: &str) -> String {
     }
 }
 
+mod mixed_users;
+
 // go: server/opts_test.go TestMalformedListenAddress
 #[test]
 fn addresses_are_ports_or_hosts_with_ports() {

@@ -151,6 +151,7 @@ fn tls_1_2_is_spoken_unless_the_minimum_forbids_it() {
     assert!(shake(&strict, Client::default().config(&pki), "localhost").is_ok());
 }
 
+// go: server/server_test.go TestTLSDefaultCipherAndCurvePreferences
 #[test]
 fn every_suite_of_tls_1_2_that_is_configured_alone_is_agreed_on() {
     let pki = TestPki::new();
@@ -158,14 +159,15 @@ fn every_suite_of_tls_1_2_that_is_configured_alone_is_agreed_on() {
     let rsa = pki.issue_with("rsa.localhost", Use::Server, &rcgen::PKCS_RSA_SHA256, |params| {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("localhost".try_into().unwrap())];
     });
-    for name in [
+    let suites = [
         "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
         "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
         "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
         "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
         "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    ] {
+    ];
+    for name in suites {
         let listener = load(&TlsOptions {
             certificates: vec![if name.contains("ECDSA") { ecdsa.clone() } else { rsa.clone() }],
             cipher_suites: names(&[name]),
@@ -174,6 +176,11 @@ fn every_suite_of_tls_1_2_that_is_configured_alone_is_agreed_on() {
         let old = Client { versions: ONLY_TLS12, ..Client::default() };
         let shaken = shake(&listener, old.config(&pki), "localhost").unwrap();
         assert_eq!(cipher_suite_name(shaken.server.negotiated_cipher_suite().unwrap().suite()), name);
+        // All others but this one are no use.
+        let mut others = aws_lc_rs::default_provider();
+        others.cipher_suites.retain(|suite| cipher_suite_name(suite.suite()) != name);
+        let client = Client { provider: others, versions: ONLY_TLS12, ..Client::default() };
+        assert!(shake(&listener, client.config(&pki), "localhost").is_err(), "{name}");
         // Suites of TLS 1.3 are not configured; they are always there.
         let shaken = shake(&listener, Client::default().config(&pki), "localhost").unwrap();
         assert_eq!(shaken.server.protocol_version(), Some(ProtocolVersion::TLSv1_3));
@@ -216,6 +223,7 @@ fn a_client_without_a_common_suite_is_refused() {
     assert_eq!(failed.client, Some(Error::AlertReceived(AlertDescription::HandshakeFailure)));
 }
 
+// go: server/server_test.go TestTLSDefaultCipherAndCurvePreferences
 #[test]
 fn every_group_that_is_configured_alone_is_agreed_on() {
     let pki = TestPki::new();
@@ -246,12 +254,20 @@ fn unknown_and_unsupported_names_are_refused_by_name() {
     let suite = |name| TlsOptions { cipher_suites: names(&[name]), ..pki.options() };
     let curve = |name| TlsOptions { curve_preferences: names(&[name]), ..pki.options() };
     assert_eq!(refusal(&suite("TLS_NEW")), "unrecognized cipher TLS_NEW");
-    assert!(
-        refusal(&suite("TLS_RSA_WITH_AES_128_CBC_SHA"))
-            .starts_with("cipher TLS_RSA_WITH_AES_128_CBC_SHA is not")
-    );
+    // What the reference has besides (docs/compat.md).
+    for name in [
+        "TLS_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    ] {
+        assert!(refusal(&suite(name)).starts_with(&format!("cipher {name} is not")));
+    }
     assert_eq!(refusal(&curve("CurveP255")), "unrecognized curve preference CurveP255");
-    assert!(refusal(&curve("CurveP521")).starts_with("curve preference CurveP521 is not supported"));
+    for name in ["CurveP521", "SecP384r1MLKEM1024"] {
+        assert!(refusal(&curve(name)).starts_with(&format!("curve preference {name} is not supported")));
+    }
 }
 
 #[test]
