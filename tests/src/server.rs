@@ -77,6 +77,18 @@ impl Launch {
         Ok(launch)
     }
 
+    /// The servers a test is played to, by name: the reference, and natrium with 1 and with 2 shards.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub fn each() -> Result<[(&'static str, Self); 3], LaunchError> {
+        Ok([
+            ("reference", Self::reference()?),
+            ("natrium, 1 shard", Self::natrium(1)?),
+            ("natrium, 2 shards", Self::natrium(2)?),
+        ])
+    }
+
     fn of(binary: PathBuf) -> Self {
         Self { binary, config: String::new(), flags: Vec::new() }
     }

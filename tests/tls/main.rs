@@ -1,12 +1,14 @@
 //! TLS at the client listener: each test is played to the reference and to natrium with 1 and 2 shards.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod mapped;
 mod pki;
+mod plain;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use natrium_tests::server::{Launch, Server};
 use pki::Pki;
@@ -21,12 +23,7 @@ type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// Calls `test` with each server, started with this configuration.
 fn with_each_server(config: &str, test: impl Fn(&str, &Server)) {
-    let launches = [
-        ("reference", Launch::reference().unwrap()),
-        ("natrium, 1 shard", Launch::natrium(1).unwrap()),
-        ("natrium, 2 shards", Launch::natrium(2).unwrap()),
-    ];
-    for (name, mut launch) in launches {
+    for (name, mut launch) in Launch::each().unwrap() {
         launch.config = config.to_owned();
         let server = launch.start().unwrap_or_else(|error| panic!("{name}: {error}"));
         test(name, &server);
@@ -93,15 +90,20 @@ fn a_client_that_speaks_in_clear_is_not_heard() {
     });
 }
 
+// go: test/tls_test.go TestTLSConnectionTimeout
 #[test]
 fn who_shakes_no_hands_is_left() {
-    with_each_server(&PKI.block("timeout: 0.3"), |name, server| {
+    with_each_server(&PKI.block("timeout: 0.25"), |name, server| {
         let mut socket = open(server);
-        line(&mut socket).unwrap();
+        assert!(line(&mut socket).unwrap().starts_with("INFO "), "{name}");
         let mut rest = Vec::new();
-        // A close and a reset are equally good.
-        let _ = socket.read_to_end(&mut rest);
-        assert!(!String::from_utf8_lossy(&rest).contains("PONG"), "{name}");
+        // A close and a reset are equally good, but that it is neither within all patience is not.
+        if let Err(error) = socket.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{name}");
+        }
+        let rest = String::from_utf8_lossy(&rest);
+        let told = rest.starts_with("-ERR 'Secure Connection - TLS Required");
+        assert!(rest.is_empty() || told, "{name}: {rest}");
     });
 }
 
@@ -146,6 +148,7 @@ fn clients_may_go_without_where_they_are_let() {
     });
 }
 
+// go: test/tls_test.go TestTLSClientCertificate
 #[test]
 fn a_certificate_is_asked_for_and_checked() {
     let (known, stranger, nobody) = (
@@ -206,23 +209,42 @@ fn only_pinned_keys_come_in() {
     });
 }
 
+// go: test/tls_test.go TestTLSConnectionRate
 #[test]
 fn handshakes_are_counted() {
+    const SECOND: Duration = Duration::from_secs(1);
     let client = PKI.client(None).unwrap();
-    with_each_server(&PKI.block("connection_rate_limit: 1"), |name, server| {
-        let answers: Vec<io::Result<String>> = (0..8)
-            .map(|_| {
-                let mut socket = open(server);
-                line(&mut socket)?;
-                let mut tls = tls_over(socket, &client);
-                connect(&mut tls, QUIET)
-            })
-            .collect();
-        assert!(
-            answers.iter().any(|answer| answer.as_deref().is_ok_and(|line| line == "PONG\r\n")),
-            "{name}"
-        );
-        assert!(answers.iter().any(Result::is_err), "{name}: nobody was refused");
+    with_each_server(&PKI.block("timeout: 10, connection_rate_limit: 3"), |name, server| {
+        let started = Instant::now();
+        let greeted = loop {
+            let begun = Instant::now();
+            let greeted: Vec<TcpStream> = (0..10)
+                .map(|_| {
+                    let mut socket = open(server);
+                    line(&mut socket).unwrap();
+                    socket
+                })
+                .collect();
+            // All within the second that the first of them began, or else once more in a second of its own.
+            if begun.elapsed() < SECOND * 3 / 4 {
+                break greeted;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{name}: the machine is too slow for ten connections a second"
+            );
+            std::thread::sleep(SECOND * 2);
+        };
+        let admitted = greeted.into_iter().filter_map(|socket| {
+            let answer = connect(&mut tls_over(socket, &client), QUIET).ok()?;
+            assert_eq!(answer, "PONG\r\n", "{name}");
+            Some(())
+        });
+        assert_eq!(admitted.count(), 3, "{name}");
+        while !server.log().contains("connections due to TLS rate limiting") {
+            assert!(started.elapsed() < PATIENCE * 2, "{name}: {}", server.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     });
 }
 

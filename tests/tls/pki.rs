@@ -14,7 +14,9 @@ use tempfile::TempDir;
 /// `CN=known`, and `stranger`, which another authority signed.
 pub(crate) struct Pki {
     folder: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
     roots: Arc<RootCertStore>,
+    strange_roots: Arc<RootCertStore>,
     pub(crate) known: Identity,
     pub(crate) stranger: Identity,
 }
@@ -39,25 +41,34 @@ impl Pki {
         fs::write(folder.path().join("server.pem"), server.pem())?;
         fs::write(folder.path().join("server-key.pem"), key.serialize_pem())?;
         fs::write(folder.path().join("ca.pem"), authority.pem())?;
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone())?;
         Ok(Self {
             folder,
-            roots: Arc::new(roots),
-            known: identity("known", &authority)?,
-            stranger: identity("stranger", &other)?,
+            roots: roots_of(&authority)?,
+            strange_roots: roots_of(&other)?,
+            known: identity(&[(DnType::CommonName, "known")], Vec::new(), &authority)?,
+            stranger: identity(&[(DnType::CommonName, "stranger")], Vec::new(), &other)?,
+            authority,
         })
+    }
+
+    /// A client's certificate with this subject and these alternative names.
+    pub(crate) fn issue(&self, subject: &[(DnType, &str)], names: Vec<SanType>) -> Result<Identity, Failure> {
+        identity(subject, names, &self.authority)
     }
 
     /// The `tls` block of a server, with `more` in it.
     pub(crate) fn block(&self, more: &str) -> String {
-        let file = |name: &str| self.folder.path().join(name).display().to_string();
-        format!(
-            "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, {more} }}\n",
-            file("server.pem"),
-            file("server-key.pem"),
-            file("ca.pem")
-        )
+        self.block_without_authority(&format!("ca_file: {:?}, {more}", self.file("ca.pem")))
+    }
+
+    /// [`Self::block`] of a server that knows no authority but the system's.
+    pub(crate) fn block_without_authority(&self, more: &str) -> String {
+        let (certificate, key) = (self.file("server.pem"), self.file("server-key.pem"));
+        format!("tls {{ cert_file: {certificate:?}, key_file: {key:?}, {more} }}\n")
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
     }
 
     /// What a client that trusts the authority speaks TLS with.
@@ -71,6 +82,18 @@ impl Pki {
             None => config.with_no_client_auth(),
         }))
     }
+
+    /// What a client that does not trust the authority speaks TLS with.
+    pub(crate) fn distrustful_client(&self) -> Arc<ClientConfig> {
+        let config = ClientConfig::builder().with_root_certificates(Arc::clone(&self.strange_roots));
+        Arc::new(config.with_no_client_auth())
+    }
+}
+
+fn roots_of(authority: &CertifiedIssuer<'static, KeyPair>) -> Result<Arc<RootCertStore>, Failure> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone())?;
+    Ok(Arc::new(roots))
 }
 
 fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, Failure> {
@@ -81,11 +104,18 @@ fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, Failure> {
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
 
-fn identity(name: &str, issuer: &CertifiedIssuer<'_, KeyPair>) -> Result<Identity, Failure> {
+fn identity(
+    subject: &[(DnType, &str)],
+    names: Vec<SanType>,
+    issuer: &CertifiedIssuer<'_, KeyPair>,
+) -> Result<Identity, Failure> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
+    for (kind, value) in subject {
+        params.distinguished_name.push(kind.clone(), *value);
+    }
+    params.subject_alt_names = names;
     let certificate = params.signed_by(&key, issuer)?;
     Ok(Identity { certificate: certificate.der().clone(), key: key.serialize_der() })
 }
