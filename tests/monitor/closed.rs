@@ -1,8 +1,10 @@
 //! `/connz` of connections that ended.
 
+use std::thread;
+
 use serde_json::Value;
 
-use crate::web::Monitored;
+use crate::web::{Client, Monitored};
 
 fn reasons(connections: &[Value]) -> Vec<&str> {
     connections.iter().map(|connection| connection["reason"].as_str().unwrap()).collect()
@@ -121,6 +123,7 @@ fn a_client_that_left_without_a_word_is_shown() {
     assert!(start <= last && last <= stop, "{shown}");
 }
 
+// go: server/monitor_test.go TestMonitorConnzSortedByStopTimeClosedConn
 #[test]
 fn the_last_to_end_come_first_when_sorted_by_stop() {
     let server = Monitored::natrium(2, "");
@@ -134,6 +137,72 @@ fn the_last_to_end_come_first_when_sorted_by_stop() {
     }
     let shown = server.connections("state=closed&sort=stop");
     assert_eq!(shown.iter().map(|shown| shown["cid"].as_u64().unwrap()).collect::<Vec<_>>(), ids);
+}
+
+// go: server/monitor_test.go TestMonitorConnzSortedByUptimeClosedConn
+#[test]
+fn the_shortest_lived_come_first_when_sorted_by_uptime() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        // Who came last goes first, so that each one's time lies within that of the one before.
+        let mut clients: Vec<Client> = (0..4).map(|_| server.client("{}")).collect();
+        let mut ids = Vec::new();
+        while let Some(client) = clients.pop() {
+            ids.push(client.id);
+            drop(client);
+            server.await_connections("state=closed", ids.len());
+        }
+        let shown = server.connections("state=closed&sort=uptime");
+        assert_eq!(shown.iter().map(|shown| shown["cid"].as_u64().unwrap()).collect::<Vec<_>>(), ids);
+    }
+}
+
+// go: server/monitor_test.go TestMonitorConnzSortedByReason
+#[test]
+fn reasons_sort_by_their_letters() {
+    let config = "authorization { user: u, password: p, timeout: 0.4 }, max_payload: 100";
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, config);
+        for _ in 0..4 {
+            drop(server.client(r#"{"user":"u","pass":"p"}"#));
+            server.silent_client().say("CONNECT {\"user\":\"x\"}\r\n");
+            server.client(r#"{"user":"u","pass":"p"}"#).say("PUB foo 101\r\n");
+            server.client(r#"{"user":"u","pass":"p"}"#).say("NOT A VERB\r\n");
+        }
+        let _silent = server.silent_client();
+        server.await_connections("state=closed", 17);
+        let shown = server.connections("state=closed&sort=reason");
+        let reasons = reasons(&shown);
+        assert!(reasons.is_sorted(), "{reasons:?}");
+        let mut different = reasons.clone();
+        different.dedup();
+        assert_eq!(different.len(), 5, "{reasons:?}");
+    }
+}
+
+// go: server/monitor_test.go TestMonitorConnzClosedConnsRace
+#[test]
+fn closed_connections_are_shown_alike_to_all_who_ask_at_once() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        for _ in 0..100 {
+            server.client("{}").tell("SUB hello.closed 1\r\n");
+        }
+        server.await_connections("state=closed", 100);
+        thread::scope(|scope| {
+            for with_subscriptions in [true, false] {
+                let server = &server;
+                scope.spawn(move || {
+                    for _ in 0..30 {
+                        let shown = server.connections(&format!("state=closed&subs={with_subscriptions}"));
+                        assert_eq!(shown.len(), 100);
+                        let lists = shown.iter().filter(|shown| shown.get("subscriptions_list").is_some());
+                        assert_eq!(lists.count(), if with_subscriptions { 100 } else { 0 });
+                    }
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! HTTP itself: many requests, slow ones, bad ones, and where the endpoint listens.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use natrium_tests::server::{Launch, LaunchError};
+use rustix::process::Signal;
 
 use crate::web::{Monitored, PATIENCE};
 
@@ -110,10 +112,66 @@ fn a_port_in_use_stops_the_start() {
     }
 }
 
+// go: server/monitor_test.go TestMonitorNoPort
+// go: server/server_test.go TestNilMonitoringPort
+// go: test/monitor_test.go TestNoMonitorPort
 #[test]
 fn without_a_port_there_is_no_endpoint() {
     let server = Launch::natrium(1).unwrap().start().unwrap();
     assert!(!server.log().contains("monitor"), "{}", server.log());
+    assert_eq!(listening(server.id()), [server.client_address()]);
+}
+
+// go: test/monitor_test.go TestHTTPHost
+#[test]
+fn the_endpoint_listens_where_it_is_told_to_and_nowhere_else() {
+    let server = Monitored::natrium(1, "http: \"127.0.0.1:-1\"");
+    assert!(listening(server.server.id()).contains(&server.http));
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], server.http.port()));
+    let refused = TcpStream::connect(elsewhere).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+// go: test/monitor_test.go TestMonitorBothPortsConfigured
+#[test]
+fn http_and_https_together_stop_the_start() {
+    let mut launch = Launch::natrium(1).unwrap();
+    launch.config = "http: \"127.0.0.1:-1\", https: \"127.0.0.1:-1\"".to_owned();
+    match launch.start() {
+        Err(LaunchError::Exited { log }) => assert!(log.contains("specify both"), "{log}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+// go: test/monitor_test.go TestMonitorStop
+#[test]
+fn the_endpoint_ends_with_the_server() {
+    let Monitored { mut server, http } = Monitored::natrium(2, "");
+    let _kept_open = TcpStream::connect(http).unwrap();
+    server.signal(Signal::TERM).unwrap();
+    assert_eq!(server.await_exit(PATIENCE).unwrap(), Some(0));
+    assert_eq!(TcpStream::connect(http).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+/// Where this process listens for TCP over IPv4, as the kernel has it.
+fn listening(process: u32) -> Vec<SocketAddr> {
+    let sockets: Vec<String> = fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .filter_map(|entry| {
+            let target = fs::read_link(entry.unwrap().path()).ok()?;
+            Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        })
+        .collect();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let listening = table.lines().skip(1).filter_map(|line| {
+        // Number, local address, remote address, state (0A: listening), ..., inode the tenth.
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_ours = fields[3] == "0A" && sockets.iter().any(|socket| socket == fields[9]);
+        let (host, port) = fields[1].split_once(':')?;
+        let host = u32::from_str_radix(host, 16).ok()?.to_le_bytes();
+        is_ours.then_some(SocketAddr::from((host, u16::from_str_radix(port, 16).ok()?)))
+    });
+    listening.collect()
 }
 
 #[test]

@@ -113,6 +113,7 @@ const TARGETS: &[&str] = &[
     "/jsz",
     "/jsz?consumers=true&config=true",
     "/jsz?limit=x",
+    "/jsz?leader-only=true",
     "/raftz",
     "/ipqueuesz?all=x",
     "/healthz",

@@ -6,6 +6,7 @@
 mod closed;
 mod connections;
 mod endpoint;
+mod latency;
 mod like_the_reference;
 mod pages;
 mod tls;

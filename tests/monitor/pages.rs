@@ -1,5 +1,7 @@
 //! The pages besides `/connz`.
 
+use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,10 +11,14 @@ use crate::web::{Monitored, PATIENCE};
 
 // go: test/monitor_test.go TestVarz
 // go: server/monitor_test.go TestMonitorVarzSubscriptionsResetProperly
+// go: server/monitor_test.go TestMonitorVarzMetadata
 #[test]
 fn varz_sums_over_the_shards() {
     for shards in [1, 2] {
-        let server = Monitored::natrium(shards, "server_tags: [\"tag\"], server_metadata: {rack: \"7\"}");
+        let server = Monitored::natrium(
+            shards,
+            "server_tags: [\"tag\"], server_metadata: {key1: value1, key2: value2}",
+        );
         let mut clients: Vec<_> = (0..9).map(|_| server.client("{}")).collect();
         for client in &mut clients[..5] {
             client.tell("SUB foo 1\r\n");
@@ -43,7 +49,10 @@ fn varz_sums_over_the_shards() {
         for (field, expected) in expected {
             assert_eq!(varz[field], expected, "{field} on {shards} shards");
         }
-        assert_eq!((&varz["tags"], &varz["metadata"]), (&json!(["tag"]), &json!({"rack": "7"})));
+        assert_eq!(
+            (&varz["tags"], &varz["metadata"]),
+            (&json!(["tag"]), &json!({"key1": "value1", "key2": "value2"}))
+        );
         assert_eq!(varz["port"], server.server.client_address().port());
         assert!(varz["mem"].as_u64().unwrap() > 0);
         assert_eq!(
@@ -138,6 +147,117 @@ fn accounts_are_listed_and_shown() {
     assert_eq!(server.get("/accountz?acc=X").status, 400);
 }
 
+// go: server/monitor_test.go TestMonitorServerIDs
+// go: server/monitor_test.go TestMonitorClusterEmptyWhenNotDefined
+#[test]
+fn all_pages_are_of_one_server_and_of_no_cluster() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        let varz = server.json("/varz");
+        assert!(!varz["server_id"].as_str().unwrap().is_empty());
+        for page in ["/connz", "/routez"] {
+            assert_eq!(server.json(page)["server_id"], varz["server_id"], "{page}");
+        }
+        assert_eq!(varz["cluster"], json!({}));
+    }
+}
+
+// go: server/monitor_test.go TestMonitorJszNonJszServer
+#[test]
+fn a_server_without_jetstream_says_so_unless_a_leader_is_asked_for() {
+    let reference = Monitored::reference("");
+    for server in [&Monitored::natrium(1, ""), &Monitored::natrium(2, ""), &reference] {
+        let page = server.json("/jsz");
+        assert_eq!(page["server_id"], server.json("/varz")["server_id"]);
+        assert_eq!(page["disabled"], true);
+        let (ours, theirs) = (server.get("/jsz?leader-only=true"), reference.get("/jsz?leader-only=true"));
+        assert_eq!((ours.status, ours.body), (theirs.status, theirs.body));
+    }
+}
+
+// go: server/monitor_test.go TestMonitorAccountStatz
+#[test]
+fn accounts_without_clients_are_shown_when_asked_for() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        let page = server.json("/accstatz?unused=1");
+        assert_eq!(page["server_id"], server.json("/varz")["server_id"]);
+        let mut names = Vec::new();
+        for account in page["account_statz"].as_array().unwrap() {
+            assert_eq!((&account["name"], &account["conns"]), (&account["acc"], &0.into()));
+            names.push(account["acc"].as_str().unwrap());
+        }
+        names.sort_unstable();
+        assert_eq!(names, ["$G", "$SYS"]);
+    }
+}
+
+// go: server/monitor_test.go TestSubsz
+#[test]
+fn a_subscription_that_came_and_went_is_counted() {
+    for server in [
+        Monitored::natrium(1, ""),
+        Monitored::natrium(2, ""),
+        Monitored::reference("no_system_account: true"),
+    ] {
+        let mut client = server.client("{}");
+        client.tell("SUB foo 1\r\nPUB foo 5\r\nHello\r\nUNSUB 1\r\n");
+        let page = server.json("/subsz?subs=1");
+        for (field, expected) in
+            [("num_subscriptions", 0), ("num_inserts", 1), ("num_removes", 1), ("num_matches", 1)]
+        {
+            assert_eq!(page[field], expected, "{field}");
+        }
+        assert!(page.get("subscriptions_list").is_none());
+        client.tell("SUB foo 2\r\n");
+        let shown = &server.json("/subsz?subs=1")["subscriptions_list"][0];
+        assert_eq!((&shown["account"], &shown["account_tag"]), (&"$G".into(), &"$G".into()));
+    }
+}
+
+// go: server/monitor_test.go TestMonitorSubszMultiAccount
+// go: server/monitor_test.go TestMonitorSubszMultiAccountWithOffsetAndLimit
+#[test]
+fn subscriptions_of_several_accounts_are_told_apart() {
+    let config =
+        "accounts { A { users = [{user: a, password: a}] }, B { users = [{user: b, password: b}] } }";
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, config);
+        let connect = |user: &str| server.client(&format!(r#"{{"user":"{user}","pass":"{user}"}}"#));
+        let mut clients: Vec<_> = ["a", "b"].map(connect).into_iter().collect();
+        for client in &mut clients {
+            client.tell("SUB foo.* 1\r\nSUB foo.bar 2\r\nSUB foo.foo 3\r\n");
+            client.tell("PUB foo.bar 5\r\nHello\r\nPUB foo.baz 5\r\nHello\r\nPUB foo.foo 5\r\nHello\r\n");
+        }
+        let accounts = |query: &str, count: usize| {
+            let page = server.json(&format!("/subsz?subs=1{query}"));
+            assert_eq!(
+                (&page["num_subscriptions"], &page["total"]),
+                (&count.into(), &count.into()),
+                "{query}"
+            );
+            let list = page["subscriptions_list"].as_array().unwrap();
+            let mut accounts: Vec<String> =
+                list.iter().map(|shown| shown["account"].as_str().unwrap().to_owned()).collect();
+            accounts.sort_unstable();
+            accounts
+        };
+        assert_eq!(accounts("", 6), ["A", "A", "A", "B", "B", "B"]);
+        assert_eq!(accounts("&acc=A", 3), ["A", "A", "A"]);
+
+        for client in &mut clients {
+            client.tell("UNSUB 1\r\nUNSUB 2\r\nUNSUB 3\r\n");
+            client.tell(&(0..200).map(|n| format!("SUB foo.{n} {n}\r\n")).collect::<String>());
+        }
+        let page = server.json("/subsz?subs=1&offset=10&limit=100");
+        for (field, expected) in [("num_subscriptions", 400), ("total", 400), ("offset", 10), ("limit", 100)]
+        {
+            assert_eq!(page[field], expected, "{field}");
+        }
+        assert_eq!(page["subscriptions_list"].as_array().unwrap().len(), 100);
+    }
+}
+
 #[test]
 fn traffic_is_counted_by_account() {
     let config =
@@ -163,6 +283,65 @@ fn traffic_is_counted_by_account() {
     }
 }
 
+// go: server/monitor_test.go TestMonitorVarzRaces
+#[test]
+fn varz_is_whole_however_many_ask_while_clients_come_and_go() {
+    for shards in [1, 2] {
+        let server = Monitored::natrium(shards, "");
+        let id = server.json("/varz")["server_id"].clone();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..40 {
+                        let varz = server.json("/varz");
+                        assert_eq!((&varz["server_id"], &varz["max_connections"]), (&id, &65536.into()));
+                        assert!(varz["connections"].as_u64() <= varz["total_connections"].as_u64(), "{varz}");
+                    }
+                });
+            }
+            // Each to itself: who came before may not be gone yet.
+            for n in 0..100 {
+                server.client("{}").tell(&format!("SUB foo.{n} 1\r\nPUB foo.{n} 1\r\n.\r\n"));
+            }
+        });
+        server.await_connections("", 0);
+        let varz = server.json("/varz");
+        assert_eq!((&varz["total_connections"], &varz["in_msgs"]), (&100.into(), &100.into()));
+        assert_eq!((&varz["out_msgs"], &varz["subscriptions"]), (&100.into(), &0.into()));
+    }
+}
+
+// go: server/monitor_test.go TestMonitorVarzReloadRace
+#[test]
+fn varz_is_served_while_the_configuration_is_read_again() {
+    const QUIET: &str = "debug: false";
+    for server in [Monitored::natrium(1, QUIET), Monitored::natrium(2, QUIET), Monitored::reference(QUIET)] {
+        let path = server.server.folder().join("server.conf");
+        let text = fs::read_to_string(&path).unwrap();
+        let mut last = server.json("/varz");
+        for debug in ["debug: true", QUIET, "debug: true", QUIET] {
+            fs::write(&path, text.replace(QUIET, debug)).unwrap();
+            server.server.signal(Signal::HUP).unwrap();
+            let deadline = Instant::now() + PATIENCE;
+            let varz = loop {
+                let varz = server.json("/varz");
+                if varz["config_load_time"] != last["config_load_time"] {
+                    break varz;
+                }
+                assert!(Instant::now() < deadline, "{}", server.server.log());
+            };
+            assert!(varz["config_load_time"].as_str() > last["config_load_time"].as_str());
+            assert_ne!(varz["config_digest"], last["config_digest"]);
+            let told = format!("Reloaded server configuration ({})", varz["config_digest"].as_str().unwrap());
+            while !server.server.log().contains(&told) {
+                assert!(Instant::now() < deadline, "{}", server.server.log());
+                thread::sleep(Duration::from_millis(10));
+            }
+            last = varz;
+        }
+    }
+}
+
 // go: server/monitor_test.go TestMonitorHealthzStatusOK
 #[test]
 fn a_server_that_serves_is_healthy() {
@@ -172,6 +351,7 @@ fn a_server_that_serves_is_healthy() {
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
 }
 
+// go: server/monitor_test.go TestMonitorHealthzStatusError
 #[test]
 fn a_lame_duck_is_not_healthy() {
     let server = Monitored::natrium(2, "lame_duck_grace_period: \"5s\", lame_duck_duration: \"60s\"");
@@ -184,9 +364,10 @@ fn a_lame_duck_is_not_healthy() {
             break answer;
         }
         assert!(Instant::now() < deadline, "it stays healthy");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     };
     assert_eq!(answer.status, 500);
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["status"], "error");
 }
