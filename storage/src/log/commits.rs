@@ -28,6 +28,8 @@ pub(super) struct Commits {
     gathered_step: u64,
     /// Folds wrote the file up to here, or may be doing so, and no entry since has carried the last page of it whole.
     written: u64,
+    /// What the file was attached with: behind it, its page may hold what a crash left of a commit.
+    attached_len: u64,
     /// The segment's use that names the file last.
     named_in: u64,
     /// Bytes waiting or in a batch or a direct append.
@@ -103,6 +105,7 @@ impl Commits {
             gathered: len,
             gathered_step: 0,
             written: len,
+            attached_len: len,
             named_in: 0,
             backlog: 0,
             in_batch: 0,
@@ -136,30 +139,33 @@ impl Commits {
         self.fold.is_some()
     }
 
-    /// The step of the commit.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> u64 {
+    /// Bytes that wait for it now; so for all that follow. The commit is then the last step.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
         if bytes.is_empty() {
-            return self.last_step;
+            return 0;
         }
         let start = self.len;
         self.len += bytes.len() as u64;
-        self.backlog += bytes.len();
-        self.last_step += 1;
+        let step = self.step(bytes.len());
         self.pages.append(start, bytes);
         match self.queue.back_mut() {
-            Some(Commit::Append { end, step, .. }) => {
+            Some(Commit::Append { end, step: newest, .. }) => {
                 assert_eq!(*end, start, "appends join");
-                (*end, *step) = (self.len, self.last_step);
+                (*end, *newest) = (self.len, step);
             }
-            _ => self.queue.push_back(Commit::Append { start, end: self.len, step: self.last_step }),
+            _ => self.queue.push_back(Commit::Append { start, end: self.len, step }),
         }
-        self.last_step
+        bytes.len()
     }
 
-    pub(super) fn align(&mut self) {
+    pub(super) fn align(&mut self) -> usize {
         let to = page_end(self.len);
         if to == self.len {
-            return;
+            return 0;
+        }
+        if self.len == self.attached_len {
+            let zeros = [0; PAGE_SIZE];
+            return self.append(&zeros[..(to - self.len) as usize]);
         }
         self.pages.align(to);
         self.len = to;
@@ -167,12 +173,13 @@ impl Commits {
         if self.queue.len() == 1 {
             self.gather_align();
         }
+        0
     }
 
-    pub(super) fn append_direct(&mut self, bytes: &[u8]) -> u64 {
-        self.align();
+    pub(super) fn append_direct(&mut self, bytes: &[u8]) -> usize {
+        let aligned = self.align();
         if bytes.is_empty() {
-            return self.last_step;
+            return aligned;
         }
         let mut pages = Vec::with_capacity(bytes.len().next_multiple_of(PAGE_SIZE));
         pages.extend_from_slice(bytes);
@@ -180,27 +187,22 @@ impl Commits {
         let pages = Bytes::from(pages);
         let offset = self.len;
         self.len += pages.len() as u64;
-        self.backlog += pages.len();
-        self.last_step += 1;
+        let step = self.step(pages.len());
         self.pages.begin_direct(offset, pages.clone());
-        self.queue.push_back(Commit::Direct { offset, pages, step: self.last_step });
-        self.last_step
+        let direct = pages.len();
+        self.queue.push_back(Commit::Direct { offset, pages, step });
+        aligned + direct
     }
 
-    pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> u64 {
+    pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> usize {
         let end = offset.checked_add(bytes.len() as u64);
         assert!(end.is_some_and(|end| end <= self.len), "{} bytes at {offset} of {}", bytes.len(), self.len);
         if bytes.is_empty() {
-            return self.last_step;
+            return 0;
         }
-        self.backlog += bytes.len();
-        self.last_step += 1;
-        self.queue.push_back(Commit::Overwrite {
-            offset,
-            bytes: Bytes::copy_from_slice(bytes),
-            step: self.last_step,
-        });
-        self.last_step
+        let step = self.step(bytes.len());
+        self.queue.push_back(Commit::Overwrite { offset, bytes: Bytes::copy_from_slice(bytes), step });
+        bytes.len()
     }
 
     /// Overwrites that wait, oldest first: they are in no page yet.
@@ -314,6 +316,13 @@ impl Commits {
         self.pages = Pages::default();
         self.fold = None;
         (self.needed, self.needed_behind_fold) = (None, None);
+    }
+
+    /// One more commit.
+    fn step(&mut self, bytes: usize) -> u64 {
+        self.backlog += bytes;
+        self.last_step += 1;
+        self.last_step
     }
 
     fn gather_append(

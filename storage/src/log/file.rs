@@ -90,20 +90,21 @@ impl<D: Disk> LoggedFile<D> {
 
     /// Appends at [`Self::len`]. Appends that wait together become durable together.
     pub fn append(&self, bytes: &[u8]) -> Ticket {
-        self.commit(bytes.len(), |commits| commits.append(bytes))
+        self.commit(|commits| commits.append(bytes))
     }
 
     /// The next append begins at a page of its own; what is left of this one reads as zeros. [`Self::len`] says so at once.
     pub fn align(&self) {
-        self.file.commits.borrow_mut().align();
+        if self.shared.refusal(&self.file).is_none() {
+            let bytes = self.file.commits.borrow_mut().align();
+            self.shared.committed(&self.file, bytes);
+        }
     }
 
     /// Aligns, and writes straight to the file, filled with zeros up to a page; [`Self::len`] is then page aligned. For what
     /// is so large that a sync of its own is cheaper than writing it twice.
     pub fn append_direct(&self, bytes: &[u8]) -> Ticket {
-        self.commit(bytes.len().next_multiple_of(crate::disk::PAGE_SIZE), |commits| {
-            commits.append_direct(bytes)
-        })
+        self.commit(|commits| commits.append_direct(bytes))
     }
 
     /// Replaces bytes below [`Self::len`]; each page it touches goes through the log.
@@ -112,7 +113,7 @@ impl<D: Disk> LoggedFile<D> {
     /// If the bytes reach beyond [`Self::len`].
     pub fn overwrite(&self, offset: u64, bytes: &[u8]) -> Ticket {
         self.file.overwrites.set(self.file.overwrites.get() + 1);
-        self.commit(bytes.len(), |commits| commits.overwrite(offset, bytes))
+        self.commit(|commits| commits.overwrite(offset, bytes))
     }
 
     /// Up to `len` bytes from `offset`, fewer only where the file ends. Sees what was appended and overwritten, durable or
@@ -162,13 +163,14 @@ impl<D: Disk> LoggedFile<D> {
         self.shared.detach(&self.file);
     }
 
-    fn commit(&self, bytes: usize, change: impl FnOnce(&mut Commits) -> u64) -> Ticket {
+    /// `change` gives the bytes it put into the backlog.
+    fn commit(&self, change: impl FnOnce(&mut Commits) -> usize) -> Ticket {
         if let Some(error) = self.shared.refusal(&self.file) {
             return Progress::refusal(error);
         }
-        let step = change(&mut self.file.commits.borrow_mut());
+        let bytes = change(&mut self.file.commits.borrow_mut());
         self.shared.committed(&self.file, bytes);
-        self.file.durable.ticket(step)
+        self.file.durable.ticket(self.file.commits.borrow().last_step())
     }
 
     fn read_memory(&self, offset: u64, len: usize) -> Memory {

@@ -25,6 +25,8 @@ mod pages;
 mod recovery;
 mod segment;
 mod state;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod writer;
 

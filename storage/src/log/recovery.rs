@@ -91,8 +91,12 @@ async fn recover<D: Disk>(
 }
 
 /// All pages of a segment; those that cannot be read are zeros.
+///
+/// They are synced first: a process that was killed may leave a batch that can be read and is not durable, and if the power
+/// went while it is applied, both the batch and the pages would be gone.
 async fn read<D: Disk>(disk: &D, path: &Path) -> Result<Bytes, DiskError> {
-    let file = disk.open(path, Open::Read).await?;
+    let file = disk.open(path, Open::Write).await?;
+    file.sync().await?;
     let len = usize::try_from(file.size().await?).expect("a segment fits memory");
     match file.read_at(0, len).await {
         Err(error) if is_unreadable(&error) => {}

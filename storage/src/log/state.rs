@@ -207,9 +207,18 @@ impl<D: Disk> State<D> {
     pub(super) fn finish(&mut self, done: Done<D>) {
         match done {
             Done::Batch { low, buffer, result } => self.batch_done(low, buffer, result),
-            Done::Fold { file, step, bytes, result } => self.fold_done(&file, step, bytes, result),
-            Done::Direct { file, result } => self.direct_done(&file, result),
-            Done::Load { file, result } => self.load_done(&file, result),
+            Done::Fold { file, step, bytes, result } => {
+                self.fold_done(&file, step, bytes, result);
+                self.end_with_log(&file);
+            }
+            Done::Direct { file, result } => {
+                self.direct_done(&file, result);
+                self.end_with_log(&file);
+            }
+            Done::Load { file, result } => {
+                self.load_done(&file, result);
+                self.end_with_log(&file);
+            }
         }
     }
 
@@ -244,6 +253,8 @@ impl<D: Disk> State<D> {
         }
         match file.commits.borrow().next() {
             Next::Nothing => return,
+            // A failed sync of one could lose what the other wrote, and a good one that follows would hide it.
+            Next::Direct { .. } if file.commits.borrow().is_folding() => return,
             Next::Log => self.ready.push_back(file.clone()),
             Next::Direct { .. } | Next::Load(_) => self.direct.push_back(file.clone()),
         }
@@ -423,6 +434,7 @@ impl<D: Disk> State<D> {
         }
         drop(commits);
         file.folded.advance(step);
+        self.schedule(file);
         self.fold_if_large(file);
     }
 
@@ -506,6 +518,13 @@ impl<D: Disk> State<D> {
         file.fold_wanted.set(None);
     }
 
+    /// What was in flight when the log failed, of a file that nothing else led to.
+    fn end_with_log(&mut self, file: &LogFile<D>) {
+        if let Some(error) = self.failed.clone() {
+            self.give_up(file, &error);
+        }
+    }
+
     /// The log takes no more commits, of no file.
     fn fail(&mut self, error: &LogError) {
         self.failed = Some(error.clone());
@@ -518,9 +537,11 @@ impl<D: Disk> State<D> {
     }
 }
 
-/// Whether all that was gathered of the file is durable in the log, and nobody else writes those pages.
+/// Whether all that was gathered of the file is durable in the log, and nobody else writes or syncs the file.
 fn can_fold<D: Disk>(file: &LogFile<D>) -> bool {
-    file.work.get() != Work::Batch && !file.commits.borrow().is_folding() && !file.durable.is_failed()
+    matches!(file.work.get(), Work::None | Work::Queued)
+        && !file.commits.borrow().is_folding()
+        && !file.durable.is_failed()
 }
 
 /// A batch is not begun where less is left of the segment: it has to have room for one entry of a page.

@@ -1,0 +1,5 @@
+//! The log on the simulated disk.
+
+mod cases;
+mod model;
+mod world;
