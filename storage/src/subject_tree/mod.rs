@@ -24,7 +24,7 @@ mod tests;
 use std::ops::ControlFlow;
 
 use node::{LEAVES_MAX, Place, Position, Ref};
-use nodes::Nodes;
+use nodes::{Nodes, Step};
 use slab::Slab;
 use text::Text;
 
@@ -104,14 +104,10 @@ impl<T> SubjectTree<T> {
             if let Place::Leaf(id) = at.place() {
                 return (self.leaves.get(id).text.as_slice() == rest).then_some(LeafId(id));
             }
-            let head = self.nodes.head(at);
-            rest = rest.strip_prefix(head.prefix.as_slice())?;
-            at = match rest.split_first() {
-                None => head.end,
-                Some((&byte, after)) => {
-                    rest = after;
-                    self.nodes.find_child(at, byte)?.1
-                }
+            (at, rest) = match self.nodes.step(at, rest) {
+                Step::Differs => return None,
+                Step::Ends(end) => (end, &rest[..0]),
+                Step::GoesOn { rest, child, .. } => (child?.1, rest),
             };
         }
     }
@@ -160,15 +156,13 @@ impl<T> SubjectTree<T> {
                 }
                 break id;
             }
-            let head = self.nodes.head(at);
-            rest = rest.strip_prefix(head.prefix.as_slice())?;
             above = link;
-            (link, at) = match rest.split_first() {
-                None => (Link::End { node: at }, head.end),
-                Some((&byte, after)) => {
-                    rest = after;
-                    let (position, child) = self.nodes.find_child(at, byte)?;
-                    (Link::Child { node: at, byte, position }, child)
+            (link, at, rest) = match self.nodes.step(at, rest) {
+                Step::Differs => return None,
+                Step::Ends(end) => (Link::End { node: at }, end, &rest[..0]),
+                Step::GoesOn { byte, rest, child } => {
+                    let (position, child) = child?;
+                    (Link::Child { node: at, byte, position }, child, rest)
                 }
             };
         };
@@ -247,37 +241,32 @@ impl<T> SubjectTree<T> {
                 if text == rest {
                     return LeafId(id);
                 }
-                let node = self.split_leaf(id, common_len(text, rest));
-                self.set(link, node);
-                at = node;
+                at = self.split_leaf(id, common_len(text, rest));
+                self.set(link, at);
             }
-            let head = self.nodes.head(at);
-            let prefix = head.prefix.as_slice();
-            if !rest.starts_with(prefix) {
-                let common = common_len(prefix, rest);
-                let node = self.split_node(at, common);
-                self.set(link, node);
-                at = node;
-                rest = &rest[common..];
-            } else {
-                rest = &rest[prefix.len()..];
-            }
-            let Some((&byte, after)) = rest.split_first() else {
-                link = Link::End { node: at };
-                at = self.nodes.head(at).end;
-                continue;
-            };
-            rest = after;
-            let Some((position, child)) = self.nodes.find_child(at, byte) else {
-                let id = self.new_leaf(rest, value());
-                let node = self.nodes.add_child(at, byte, leaf_ref(id));
-                if node != at {
-                    self.set(link, node);
+            match self.nodes.step(at, rest) {
+                Step::Differs => {
+                    let common = common_len(self.nodes.head(at).prefix.as_slice(), rest);
+                    at = self.split_node(at, common);
+                    self.set(link, at);
                 }
-                return id;
-            };
-            link = Link::Child { node: at, byte, position };
-            at = child;
+                Step::Ends(end) => {
+                    link = Link::End { node: at };
+                    (at, rest) = (end, &rest[..0]);
+                }
+                Step::GoesOn { byte, rest: after, child: Some((position, child)) } => {
+                    link = Link::Child { node: at, byte, position };
+                    (at, rest) = (child, after);
+                }
+                Step::GoesOn { byte, rest, child: None } => {
+                    let id = self.new_leaf(rest, value());
+                    let node = self.nodes.add_child(at, byte, leaf_ref(id));
+                    if node != at {
+                        self.set(link, node);
+                    }
+                    return id;
+                }
+            }
         }
     }
 

@@ -14,6 +14,16 @@ pub(super) struct Nodes {
     n256: Slab<Large>,
 }
 
+/// Where the rest of a subject goes from a branch.
+pub(super) enum Step<'a> {
+    /// It is not what all subjects of the branch share.
+    Differs,
+    /// It ends there, at this leaf if any.
+    Ends(Ref),
+    /// It goes on with `byte` and `rest`.
+    GoesOn { byte: u8, rest: &'a [u8], child: Option<(Position, Ref)> },
+}
+
 /// Calls `$body` with `$node` a reference to the branch at `$place`.
 macro_rules! at {
     ($nodes:expr, $place:expr, $get:ident, $node:ident => $body:expr) => {
@@ -63,6 +73,12 @@ impl Nodes {
     #[inline]
     pub(super) fn find_child(&self, node: Ref, byte: u8) -> Option<(Position, Ref)> {
         at!(self, node, get, node => node.find(byte))
+    }
+
+    /// All that a descent asks of a branch, in one look.
+    #[inline]
+    pub(super) fn step<'a>(&self, node: Ref, rest: &'a [u8]) -> Step<'a> {
+        at!(self, node, get, node => step(node, rest))
     }
 
     pub(super) fn set_child(&mut self, node: Ref, position: Position, child: Ref) {
@@ -148,6 +164,16 @@ impl Nodes {
             Place::N4(_) | Place::N16(_) | Place::N48(_) | Place::N256(_) => node,
             Place::Leaf(_) => unreachable!("a leaf is no branch"),
         }
+    }
+}
+
+#[inline]
+fn step<'a>(branch: &impl Branch, rest: &'a [u8]) -> Step<'a> {
+    let head = branch.head();
+    let Some(rest) = rest.strip_prefix(head.prefix.as_slice()) else { return Step::Differs };
+    match rest.split_first() {
+        None => Step::Ends(head.end),
+        Some((&byte, rest)) => Step::GoesOn { byte, rest, child: branch.find(byte) },
     }
 }
 
