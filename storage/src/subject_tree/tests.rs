@@ -363,12 +363,15 @@ fn a_walk_touches_little_more_than_it_finds() {
     for n in 0..20_000u32 {
         tree.insert(format!("orders.{}.{}", n % 100, n).as_bytes(), n);
     }
-    let steps = |filters: &[&[u8]]| walk::steps_of(&tree, filters);
+    let steps = |filters: &[&[u8]]| walk::steps_of(&tree, filters).0;
     // 200 subjects below one branch, of 20,000: their leaves and the branches between them.
     assert!(steps(&[b"orders.7.*"]) < 350, "{}", steps(&[b"orders.7.*"]));
     assert!(steps(&[b"orders.7.>", b"orders.7.107"]) < 350);
     assert!(steps(&[b"orders.7.107", b"orders.93.193", b"nothing.>"]) < 25);
     assert!(steps(&[b"nothing.*"]) <= 1);
+    // A long walk remembers no more than where it is.
+    let (steps, room) = walk::steps_of(&tree, &[b"orders.*.*", b"*.7.*"]);
+    assert!(steps > 20_000 && room <= 64, "room for {room} after {steps} steps");
 }
 
 #[test]

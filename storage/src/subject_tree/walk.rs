@@ -32,14 +32,14 @@ pub(super) fn walk_all<T>(
     walk.run(0..1)
 }
 
-/// How many leaves and branches a walk with `filters` comes by.
+/// How many leaves and branches a walk with `filters` comes by, and for how many filters at once it makes room.
 #[cfg(test)]
-pub(super) fn steps_of<T>(tree: &SubjectTree<T>, filters: &[&[u8]]) -> usize {
+pub(super) fn steps_of<T>(tree: &SubjectTree<T>, filters: &[&[u8]]) -> (usize, usize) {
     let alive = (0..filters.len()).map(|filter| Live { filter, at: Progress::START }).collect();
     let f = |_: LeafId, _: &[u8], _: &T| ControlFlow::Continue(());
     let mut walk = Walk::new(tree, filters, alive, f);
     assert!(walk.run(0..filters.len()).is_continue());
-    walk.steps
+    (walk.steps, walk.alive.capacity())
 }
 
 struct Walk<'a, T, F> {
