@@ -118,9 +118,16 @@ fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
     for (key, entry) in report.map("users", value)?.iter() {
         let value = &entry.value;
         match key.to_ascii_lowercase().as_str() {
-            "nkey" => nkey = report.string(key, value).filter(|nkey| !nkey.is_empty()),
+            "nkey" => {
+                nkey = report.string(key, value).filter(|nkey| !nkey.is_empty());
+                if nkey.as_deref().is_some_and(|nkey| !is_user_nkey(nkey)) {
+                    report.error(value, "Not a valid public nkey for a user");
+                }
+            }
             "user" | "username" => name = report.string(key, value).filter(|name| !name.is_empty()),
-            "pass" | "password" => password = report.string(key, value),
+            "pass" | "password" => {
+                password = report.string(key, value).filter(|password| !password.is_empty());
+            }
             "permission" | "permissions" | "authorization" => {
                 user.permissions = permissions::read(key, value, report);
             }
@@ -148,6 +155,13 @@ fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
         }
     };
     Some(user)
+}
+
+/// Whether `text` is the public half of a user's key, checksum and all.
+fn is_user_nkey(text: &str) -> bool {
+    /// Encodes to `U` as the first of the base32 characters.
+    const USER_PREFIX: u8 = 20 << 3;
+    nkeys::from_public_key(text).is_ok_and(|(prefix, _)| prefix == USER_PREFIX)
 }
 
 fn check_connection_types(value: &Value, types: &[String], report: &mut Report) {

@@ -8,6 +8,8 @@ use crate::options::client::WriteTimeout;
 use crate::options::monitoring::Listen;
 use crate::options::tls::{HandshakeFirst, TlsVersion};
 
+const NKEY: &str = "UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX";
+
 /// A file of this text.
 struct Text(String);
 
@@ -108,7 +110,7 @@ fn users_come_with_their_permissions() {
           users = [
             { user: alice, password: "$2a$11$xyz", permissions: {
                 publish { allow: foo, deny: [bar] }, subscribe: ["x q", y.*], allow_responses: true } }
-            { nkey: UAAA, allowed_connection_types: [standard, MQTT] }
+            { nkey: UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX, allowed_connection_types: [standard, MQTT] }
             { username: bob, pass: p, permissions: { allow_responses { max: 5, expires: "1m" } } }
           ]
         }
@@ -128,7 +130,7 @@ fn users_come_with_their_permissions() {
     assert_eq!(permissions.publish.as_ref().unwrap().deny.as_deref(), Some(&["bar".to_owned()][..]));
     assert_eq!(permissions.subscribe.as_ref().unwrap().allow.as_ref().unwrap().len(), 2);
     assert_eq!(permissions.allow_responses.unwrap().max, 1);
-    assert_eq!(key.credential, Credential::Nkey("UAAA".to_owned()));
+    assert_eq!(key.credential, Credential::Nkey(NKEY.to_owned()));
     assert_eq!(key.allowed_connection_types, ["STANDARD", "MQTT"]);
     let responses = bob.permissions.as_ref().unwrap().allow_responses.unwrap();
     assert_eq!((responses.max, responses.expires), (5, Duration::from_secs(60)));
