@@ -238,12 +238,12 @@ fn accept_into(
     acceptor: &mut Acceptor,
     shared: Arc<Shared>,
     senders: Vec<MailboxSender<Letter>>,
-    max_connections: Option<usize>,
+    max_connections: usize,
 ) -> Result<(), ServerError> {
     let last_id = AtomicU64::new(0);
     let accepted = move |socket: socket2::Socket, address: SocketAddr| {
         let id = ConnId(last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let is_full = max_connections.is_some_and(|max| shared.placement.total() >= max);
+        let is_full = shared.placement.total() >= max_connections;
         let refused = is_full.then_some(CloseReason::MaxConnectionsExceeded);
         if is_full {
             error!("{address} - cid:{id} - maximum connections exceeded");

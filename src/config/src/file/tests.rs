@@ -64,12 +64,14 @@ fn limits_have_their_bounds() {
     )
     .client;
     assert_eq!((client.max_payload, client.max_control_line), (2 << 20, 1000));
-    assert_eq!(client.max_connections, Some(5));
+    assert_eq!(client.max_connections, 5);
     assert_eq!((client.max_subscriptions, client.max_subscription_tokens), (Some(7), Some(9)));
     assert_eq!((client.ping_interval, client.ping_max), (Duration::from_secs(10), 3));
     assert_eq!((client.write_deadline, client.write_timeout), (Duration::from_secs(3), WriteTimeout::Retry));
     assert!(!client.headers);
-    assert_eq!(options("max_connections: 0").client.max_connections, None);
+    for nobody in ["max_connections: 0", "max_conn: -3"] {
+        assert_eq!(options(nobody).client.max_connections, 0);
+    }
     for wrong in [
         "max_payload: 3GB",
         "max_payload: -1",

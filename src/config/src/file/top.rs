@@ -91,7 +91,11 @@ fn client(key: &str, value: &Value, options: &mut Options, report: &mut Report) 
             let pending = report.limit(key, value);
             set(&mut client.max_pending, pending.map(|limit| limit.unwrap_or(limits::MAX_PENDING)));
         }
-        "max_connections" | "max_conn" => set(&mut client.max_connections, report.limit(key, value)),
+        "max_connections" | "max_conn" => {
+            let max = report.integer(key, value);
+            // Less than nothing is nobody, too.
+            set(&mut client.max_connections, max.map(|max| usize::try_from(max).unwrap_or(0)));
+        }
         "max_subscriptions" | "max_subs" => set(&mut client.max_subscriptions, report.limit(key, value)),
         "max_sub_tokens" | "max_subscription_tokens" => match report.integer(key, value) {
             Some(1..=255) => set(&mut client.max_subscription_tokens, report.limit(key, value)),

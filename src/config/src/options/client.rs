@@ -26,8 +26,8 @@ pub struct ClientOptions {
     pub max_payload: usize,
     /// Bytes that may wait for one client.
     pub max_pending: usize,
-    /// `None`: no limit.
-    pub max_connections: Option<usize>,
+    /// 0: nobody is let in, as the reference has it for 0 and less.
+    pub max_connections: usize,
     /// Subscriptions of one client; `None`: no limit.
     pub max_subscriptions: Option<usize>,
     /// Tokens of a subscription's subject; `None`: no limit.
@@ -62,7 +62,7 @@ impl Default for ClientOptions {
             max_control_line: limits::MAX_CONTROL_LINE,
             max_payload: limits::MAX_PAYLOAD,
             max_pending: limits::MAX_PENDING,
-            max_connections: Some(limits::MAX_CONNECTIONS),
+            max_connections: limits::MAX_CONNECTIONS,
             max_subscriptions: None,
             max_subscription_tokens: None,
             ping_interval: limits::PING_INTERVAL,

@@ -175,7 +175,11 @@ fn shown_options(options: &Options) -> natrium_monitor::Options {
     let listen = monitoring.http.as_ref().or(monitoring.https.as_ref());
     let none_is_zero = |max: Option<usize>| max.map_or(0, |max| max as u64);
     natrium_monitor::Options {
-        max_connections: client.max_connections.map_or(-1, |max| i64::try_from(max).unwrap_or(i64::MAX)),
+        // The reference keeps "nobody" as less than nothing.
+        max_connections: match client.max_connections {
+            0 => -1,
+            max => i64::try_from(max).unwrap_or(i64::MAX),
+        },
         max_subscriptions: none_is_zero(client.max_subscriptions),
         ping_interval: client.ping_interval,
         ping_max: client.ping_max,
