@@ -90,7 +90,7 @@ fn tell_tls(info: &mut Info, tls: &ClientTls) {
 }
 
 /// A client that has to shake hands first gets a second more than that may take.
-fn auth_timeout(options: &Options) -> Duration {
+pub(crate) fn auth_timeout(options: &Options) -> Duration {
     let default = match &options.client.tls {
         Some(tls) => tls.timeout + Duration::from_secs(1),
         None => limits::AUTH_TIMEOUT,

@@ -17,6 +17,7 @@ use natrium_wire::Info;
 use rustls::ServerConfig;
 
 use crate::account_mappings::AccountMappings;
+use crate::client_settings;
 use crate::shard::Letter;
 
 /// The endpoint's place, the shards it asks, and what never changes of what it shows.
@@ -187,7 +188,7 @@ fn shown_options(options: &Options) -> natrium_monitor::Options {
         http_port: monitoring.http.as_ref().map_or(0, |listen| configured_port(listen.port)),
         http_base_path: monitoring.base_path.clone().unwrap_or_default(),
         https_port: monitoring.https.as_ref().map_or(0, |listen| configured_port(listen.port)),
-        auth_timeout: options.auth.timeout.unwrap_or(limits::AUTH_TIMEOUT),
+        auth_timeout: client_settings::auth_timeout(options),
         max_control_line: client.max_control_line as u64,
         max_payload: client.max_payload as u64,
         max_pending: client.max_pending as u64,
