@@ -25,5 +25,9 @@ pub const LAME_DUCK_DURATION: Duration = Duration::from_secs(120);
 pub const LAME_DUCK_GRACE_PERIOD: Duration = Duration::from_secs(10);
 /// How many closed connections `/connz?state=closed` remembers.
 pub const MAX_CLOSED_CLIENTS: usize = 10_000;
+/// How many failed attempts to reach another server for the first time lie between two lines in the log.
+pub const CONNECT_ERROR_REPORTS: usize = 3600;
+/// The same after a connection was lost.
+pub const RECONNECT_ERROR_REPORTS: usize = 1;
 /// How long a PROXY protocol header may take to arrive.
 pub const PROXY_PROTOCOL_TIMEOUT: Duration = Duration::from_secs(5);

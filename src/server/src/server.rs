@@ -11,6 +11,7 @@ use log::{error, info, warn};
 use natrium_account::{Accounts, AuthError, Authenticator};
 use natrium_config::flags::Invocation;
 use natrium_config::options::Options;
+use natrium_config::options::features::{self, FeatureFlags};
 use natrium_logging::{FATAL, LogHandle, Logger, LoggingError};
 use natrium_model::{CloseReason, ConnId, Timestamp, version};
 use natrium_process::{PidFileError, Ports, PortsFile, PortsFileError, Program};
@@ -44,6 +45,8 @@ pub(crate) enum ServerError {
     PidFile(#[from] PidFileError),
     #[error(transparent)]
     PortsFile(#[from] PortsFileError),
+    #[error("{0:?} is not supported yet")]
+    NotYet(&'static str),
     #[error("invalid client_advertise {0:?}: expected host or host:port")]
     Advertise(String),
     #[error(transparent)]
@@ -62,11 +65,20 @@ const MAILBOX_LETTERS: usize = 4096;
 /// # Errors
 /// What stands in the way.
 pub(crate) fn check(options: &Options) -> Result<(), ServerError> {
+    check_support(options)?;
     client_settings::advertised(options)?;
     ClientTls::load(&options.client)?;
     let accounts = Accounts::from_options(&options.auth)?;
     Authenticator::new(&options.auth, &accounts, client_settings::certificate_types(options))?;
     AccountMappings::of(options, &accounts)?;
+    Ok(())
+}
+
+/// Refuses what the options may say and no part of this server can do.
+fn check_support(options: &Options) -> Result<(), ServerError> {
+    if options.profiling_port.is_some() {
+        return Err(ServerError::NotYet("prof_port"));
+    }
     Ok(())
 }
 
@@ -93,6 +105,7 @@ fn serve(
     log: &LogHandle,
     started: Instant,
 ) -> Result<ExitCode, ServerError> {
+    check_support(options)?;
     let cpus = natrium_shards::allowed_cpus().map_err(|error| ServerError::Io { what: "CPUs", error })?;
     let shards = options.shards.map_or(cpus.len(), usize::from).clamp(1, natrium_broker::SHARDS_MAX);
     natrium_shards::check_host(shards)?;
@@ -104,6 +117,7 @@ fn serve(
     info!("  Name:     {}", identity.name);
     info!("  Shards:   {shards}");
     info!("  ID:       {}", identity.id);
+    tell_features(&options.features);
     if let Some(path) = &invocation.config {
         let digest = options.digest.as_deref().unwrap_or_default();
         info!("Using configuration file: {} ({digest})", path.display());
@@ -180,6 +194,19 @@ fn serve(
     }
     info!("Server Exiting..");
     Ok(code)
+}
+
+/// Names the flags that are configured, and those that do nothing.
+fn tell_features(flags: &FeatureFlags) {
+    if flags.0.is_empty() {
+        return;
+    }
+    info!("  Feature flags:");
+    info!("    Configured:    {}", flags.configured(&features::KNOWN));
+    let unsupported = flags.unsupported(&features::KNOWN);
+    if !unsupported.is_empty() {
+        info!("    Unsupported:   {unsupported}");
+    }
 }
 
 /// Tells test harnesses where the server listens, if they ask for it.

@@ -113,14 +113,17 @@ fn responses(key: &str, value: &Value, report: &mut Report) -> Option<ResponsePe
                 response.max = report.integer(key, value).filter(|&max| max != 0).unwrap_or(RESPONSES_MAX);
             }
             "expires" | "expiration" | "ttl" => {
-                let Some(text) = report.string(key, value) else { continue };
-                match go_duration(&text) {
+                let Data::String(text) = &value.data else {
+                    report.error(value, "error parsing expires, not a duration string");
+                    continue;
+                };
+                match go_duration(text) {
                     Ok(0) => {}
                     // Less than nothing is no limit, and so is nothing in the options.
                     Ok(nanos) => {
                         response.expires = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
                     }
-                    Err(error) => report.error(value, format!("error parsing {key}: {error}")),
+                    Err(error) => report.error(value, format!("error parsing expires: {error}")),
                 }
             }
             _ => report.not_read(Block::Complete, key, entry),

@@ -1,3 +1,11 @@
+//! What files come to, and what is said of files that are wrong.
+
+mod limits;
+mod listening;
+mod users;
+mod variables;
+mod whole_file;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -139,6 +147,7 @@ fn users_come_with_their_permissions() {
 }
 
 // go: server/opts_test.go TestAuthorizationAndAccountsMisconfigurations
+// go: server/opts_test.go TestProcessConfigString
 #[test]
 fn one_may_not_be_let_in_two_ways() {
     for (text, words) in [
@@ -149,7 +158,22 @@ fn one_may_not_be_let_in_two_ways() {
         ("accounts { A { users: [{user: a}] }, B { users: [{user: a}] } }", "Duplicate user \"a\""),
         ("accounts { A { users: [{user: a}] } }\nauthorization { user: b, pass: c }", "single user/pass"),
         ("authorization { user: b, pass: c }\naccounts { A { users: [{user: a}] } }", "and accounts"),
-        ("authorization { token: b }\naccounts { A { users: [{user: a}] } }", "and accounts"),
+        (
+            "authorization { user: b, pass: c }\n\
+             accounts { A { users: [{nkey: UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX}] } }",
+            "Can not have a single user/pass",
+        ),
+        ("authorization { token: b }\naccounts { A { users: [{user: a}] } }", "Can not have"),
+        (
+            "authorization { token: b }\n\
+             accounts { A { users: [{nkey: UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX}] } }",
+            "token",
+        ),
+        (
+            "authorization { users: [{nkey: UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX}] }\n\
+             accounts { A { users: [{nkey: UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX}] } }",
+            "Duplicate nkey \"UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX\" detected",
+        ),
         ("authorization { users: [{nkey: U, user: u}] }", "Nkey users do not take"),
         ("authorization { users: [{password: u}] }", "User entry requires a user"),
         ("authorization { users: {} }", "takes an array"),

@@ -239,6 +239,24 @@ fn process(key: &str, value: &Value, options: &mut Options, report: &mut Report)
                 limit.map(|limit| limit.unwrap_or(limits::MAX_CLOSED_CLIENTS)),
             );
         }
+        "connect_error_reports" => {
+            let reports = report.limit(key, value);
+            set(
+                &mut options.connect_error_reports,
+                reports.map(|reports| reports.unwrap_or(limits::CONNECT_ERROR_REPORTS)),
+            );
+        }
+        "reconnect_error_reports" => {
+            let reports = report.limit(key, value);
+            set(
+                &mut options.reconnect_error_reports,
+                reports.map(|reports| reports.unwrap_or(limits::RECONNECT_ERROR_REPORTS)),
+            );
+        }
+        "prof_port" => {
+            let number = report.integer(key, value);
+            options.profiling_port = number.and_then(|number| port(key, number, value, report)).flatten();
+        }
         "disable_sublist_cache" | "no_sublist_cache" => {
             set(&mut options.match_cache, report.bool(key, value).map(|off| !off));
         }
@@ -270,6 +288,22 @@ fn identity(key: &str, value: &Value, options: &mut Options, names: &mut Names, 
             for (name, entry) in report.map(key, value).into_iter().flat_map(Map::iter) {
                 if let Some(text) = report.string(name, &entry.value) {
                     options.metadata.insert(name.to_owned(), text);
+                }
+            }
+        }
+        "feature_flags" => {
+            for (name, entry) in report.map(key, value).into_iter().flat_map(Map::iter) {
+                match entry.value.data {
+                    Data::Bool(is_on) => {
+                        options.features.0.insert(name.to_owned(), is_on);
+                    }
+                    _ => report.error(
+                        &entry.value,
+                        format!(
+                            "error parsing feature flag {name:?}: expected bool, got {}",
+                            entry.value.data.kind()
+                        ),
+                    ),
                 }
             }
         }

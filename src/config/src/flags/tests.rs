@@ -68,8 +68,11 @@ fn what_cannot_be_served_is_refused_by_name() {
     }
 }
 
+// go: server/server_test.go TestProcessCommandLineArgs
 #[test]
 fn help_and_version_need_nothing_else() {
+    assert_eq!(options("-a 127.0.0.1 -p 9090").client.listen.port, 9090);
+    assert_eq!(parsed("foo -p 9090"), Err(FlagError::Argument("foo".to_owned())));
     assert_eq!(parsed("-h"), Ok(Command::Help));
     assert_eq!(parsed("--help_tls"), Ok(Command::TlsHelp));
     assert_eq!(parsed("-p 1 -v"), Ok(Command::Version));
@@ -89,6 +92,24 @@ fn the_command_line_goes_before_the_file() {
     assert_eq!(both.monitoring.http, Some(Listen { host: "127.0.0.1".to_owned(), port: 9 }));
     assert_eq!(both.server_name.as_deref(), Some("g"));
     assert!(options_with("-c y.conf", file).is_err());
+}
+
+// go: server/opts_test.go TestEmptyConfig
+#[test]
+fn a_file_without_a_name_is_none() {
+    let nothing = parse(&["-c".to_owned(), String::new()]).unwrap();
+    let Command::Run(invocation) = nothing else { panic!("{nothing:?}") };
+    assert_eq!(invocation.config, None);
+    assert_eq!(invocation.load(&OneFile("port: 1")).unwrap().options, Options::default());
+}
+
+// go: server/opts_test.go TestOptionsProcessConfigFile
+#[test]
+fn a_file_and_flags_complete_each_other() {
+    let file = "debug: false; trace: true; http: 8222";
+    let logging = options_with("-l test.log -c x.conf", file).unwrap().logging;
+    assert_eq!((logging.debug, logging.trace), (false, true));
+    assert_eq!(logging.file, Some("test.log".into()));
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str
         metadata,
         match_cache,
         publisher_rest,
+        features,
+        connect_error_reports,
+        reconnect_error_reports,
+        profiling_port,
         digest: _,
     } = old;
     let parts = [
@@ -44,6 +48,10 @@ pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str
         (*metadata != new.metadata, "server_metadata"),
         (*match_cache != new.match_cache, "disable_sublist_cache"),
         (*publisher_rest != new.publisher_rest, "no_fast_producer_stall"),
+        (*features != new.features, "feature_flags"),
+        (*connect_error_reports != new.connect_error_reports, "connect_error_reports"),
+        (*reconnect_error_reports != new.reconnect_error_reports, "reconnect_error_reports"),
+        (*profiling_port != new.profiling_port, "prof_port"),
     ];
     parts.into_iter().filter(|(differs, _)| *differs).map(|(_, name)| name).collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod client;
+pub mod features;
 pub mod logging;
 pub mod mappings;
 pub mod monitoring;

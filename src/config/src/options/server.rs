@@ -9,6 +9,7 @@ use natrium_model::limits;
 
 use super::auth::AuthOptions;
 use super::client::ClientOptions;
+use super::features::FeatureFlags;
 use super::logging::LoggingOptions;
 use super::mappings::MappingOptions;
 use super::monitoring::MonitoringOptions;
@@ -42,6 +43,15 @@ pub struct Options {
     pub match_cache: bool,
     /// Whether publishers rest when a receiver is behind; `false` with `no_fast_producer_stall`.
     pub publisher_rest: bool,
+    /// `feature_flags`.
+    pub features: FeatureFlags,
+    /// `connect_error_reports`: attempts to reach a route, gateway or leaf node for the first time, of which the first
+    /// failure and then every so many are logged.
+    pub connect_error_reports: usize,
+    /// `reconnect_error_reports`: the same after a connection was lost.
+    pub reconnect_error_reports: usize,
+    /// `prof_port`. There is no profiler to serve on it.
+    pub profiling_port: Option<u16>,
     /// `sha256:` and hex of the configuration file's content; `None` without one.
     pub digest: Option<String>,
 }
@@ -65,6 +75,10 @@ impl Default for Options {
             metadata: BTreeMap::new(),
             match_cache: true,
             publisher_rest: true,
+            features: FeatureFlags::default(),
+            connect_error_reports: limits::CONNECT_ERROR_REPORTS,
+            reconnect_error_reports: limits::RECONNECT_ERROR_REPORTS,
+            profiling_port: None,
             digest: None,
         }
     }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use natrium_account::{Account, Accounts};
 use natrium_config::options::Options;
 use natrium_config::options::client::WriteTimeout;
+use natrium_config::options::features;
 use natrium_model::{AccountId, Timestamp, limits};
 use natrium_monitor::{
-    AccountCounters, AccountSnapshot, BasePath, Features, Listener, MappedTo, Process, RequestStats,
-    ServerSnapshot,
+    AccountCounters, AccountSnapshot, BasePath, Listener, MappedTo, Process, RequestStats, ServerSnapshot,
 };
 use natrium_shards::MailboxSender;
 use natrium_subject::{Destination, Mappings};
@@ -148,7 +148,7 @@ fn server(options: &Options, facts: &ServerFacts<'_>) -> ServerSnapshot {
         ip: info.ip.clone(),
         connect_urls: info.connect_urls.clone(),
         options: shown_options(options),
-        features: features(),
+        features: options.features.merged(&features::KNOWN),
         start: started,
         now: started,
         config_loaded_at: started,
@@ -208,19 +208,6 @@ fn shown_options(options: &Options) -> natrium_monitor::Options {
 /// As the reference shows it: -1 stands for any port that was free.
 fn configured_port(port: u16) -> i32 {
     if port == 0 { -1 } else { i32::from(port) }
-}
-
-/// The reference's feature flags, with what holds for this server: all of them are of JetStream.
-fn features() -> Features {
-    [
-        ("js_ack_fc_v2", false),
-        ("js_api_reply_v2", false),
-        ("js_raft_delete_range", true),
-        ("js_snapshot_sources", false),
-    ]
-    .into_iter()
-    .map(|(name, is_on)| (name.to_owned(), is_on))
-    .collect()
 }
 
 fn accounts(facts: &ServerFacts<'_>) -> Vec<AccountSnapshot> {
