@@ -12,6 +12,7 @@ struct Verdict {
     text: String,
 }
 
+// go: server/server_test.go TestServerConfigLastLineComments
 #[test]
 fn both_servers_judge_configurations_alike() {
     let reference = Launch::reference().expect("the reference server").binary().to_owned();

@@ -9,5 +9,6 @@ mod endpoint;
 mod latency;
 mod like_the_reference;
 mod pages;
+mod start;
 mod tls;
 mod web;

@@ -2,7 +2,7 @@
 
 #[path = "../tls/pki.rs"]
 #[allow(dead_code, reason = "shared with the tests of the listener, which use more of it")]
-mod pki;
+pub(crate) mod pki;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
