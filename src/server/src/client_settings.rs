@@ -10,6 +10,7 @@ use natrium_model::{limits, version};
 use natrium_wire::Info;
 
 use crate::client_tls::ClientTls;
+use crate::host_port::host_port;
 use crate::server::ServerError;
 
 /// Who the server is.
@@ -23,18 +24,7 @@ pub(crate) struct Identity {
 /// Host and port that INFO tells where `client_advertise` does; without a port, the listener's own is meant.
 pub(crate) fn advertised(options: &Options) -> Result<Option<(String, Option<u16>)>, ServerError> {
     let Some(text) = &options.client.advertise else { return Ok(None) };
-    let invalid = || ServerError::Advertise(text.clone());
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').ok_or_else(invalid)?,
-        None => text.split_at(text.rfind(':').unwrap_or(text.len())),
-    };
-    let port = match port.strip_prefix(':') {
-        Some(port) => Some(port.parse().map_err(|_| invalid())?),
-        None if port.is_empty() => None,
-        None => return Err(invalid()),
-    };
-    // 0 and less stand for the listener's port in the reference.
-    Ok(Some((host.to_owned(), port.filter(|&port| port != 0))))
+    host_port(text).map(Some).ok_or_else(|| ServerError::Advertise(text.clone()))
 }
 
 pub(crate) fn settings(

@@ -6,6 +6,7 @@ mod client_host;
 mod client_settings;
 mod client_task;
 mod client_tls;
+mod host_port;
 mod lane_traffic;
 mod monitoring;
 mod pacing;
