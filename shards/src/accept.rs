@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -68,8 +68,8 @@ impl Acceptor {
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
                         failed(error, rest);
-                        thread::sleep(rest);
-                        rest = (rest * 2).min(RETRY_MAX);
+                        rest_unless(&closed, rest);
+                        rest = after(rest);
                     }
                 }
             }
@@ -85,12 +85,30 @@ impl Acceptor {
         // Wakes the thread out of its accept; whether the kernel calls that an error is of no interest.
         let _ = self.listener.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }
 }
 
 const STACK_BYTES: usize = 128 * 1024;
+
+/// Rests for as long, or until [`Acceptor::close`] wakes this thread.
+fn rest_unless(closed: &AtomicBool, rest: Duration) {
+    let end = Instant::now() + rest;
+    while !closed.load(Ordering::Acquire) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+/// The rest after one that did not help.
+fn after(rest: Duration) -> Duration {
+    (rest * 2).min(RETRY_MAX)
+}
 
 /// Whether an accept failed because of the connection that was to be accepted, and the next may well succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -115,6 +133,23 @@ mod tests {
         acceptor.close();
         drop(acceptor);
         assert!(TcpStream::connect(address).is_err());
+    }
+
+    // go: server/server_test.go TestAcceptError
+    #[test]
+    fn rests_grow_to_a_second_and_end_with_the_server() {
+        assert!(is_of_one_connection(&io::ErrorKind::ConnectionAborted.into()), "no reason to rest");
+        assert!(!is_of_one_connection(&io::Error::from_raw_os_error(24)), "too many open files");
+        assert_eq!(after(Duration::from_millis(10)), Duration::from_millis(20));
+        assert_eq!(after(Duration::from_millis(600)), Duration::from_secs(1));
+        let closed = Arc::new(AtomicBool::new(false));
+        let resting = {
+            let closed = Arc::clone(&closed);
+            thread::spawn(move || rest_unless(&closed, Duration::from_secs(3600)))
+        };
+        closed.store(true, Ordering::Release);
+        resting.thread().unpark();
+        resting.join().unwrap();
     }
 
     #[test]
