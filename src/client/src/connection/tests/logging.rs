@@ -39,6 +39,7 @@ fn logged(input: &str) -> Vec<String> {
     LINES.take().iter().map(|line| line.replace("127.0.0.1:4000 - cid:7 - ", "")).collect()
 }
 
+// go: server/log_test.go TestNoPasswordsFromConnectTrace
 #[test]
 fn operations_are_traced() {
     let lines = logged(concat!(
