@@ -91,6 +91,35 @@ mod tests {
         assert!(Usage::read().memory_bytes > 0);
     }
 
+    // go: server/pse/pse_test.go TestPSEmulationMem
+    #[test]
+    fn memory_is_what_other_tools_show() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let shown: u64 = line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024;
+        let difference = Usage::read().memory_bytes.abs_diff(shown);
+        // Other tests allocate meanwhile.
+        assert!(difference <= 4 << 20, "{difference} bytes apart");
+    }
+
+    // go: server/pse/pse_test.go TestPSEmulationCPU
+    #[test]
+    fn cpu_time_is_what_the_processes_clock_shows() {
+        let clock = || {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+            Duration::try_from(time).unwrap()
+        };
+        let start = clock();
+        while clock() < start + Duration::from_millis(100) {
+            std::hint::spin_loop();
+        }
+        let before = clock();
+        let shown = Usage::read().cpu_time;
+        // The kernel shows whole ticks of user and of system time.
+        let ticks = Duration::from_secs(2) / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap();
+        assert!(shown + ticks >= before && shown <= clock(), "{shown:?}, at least {before:?}");
+    }
+
     #[test]
     fn cpu_use_is_measured_between_looks() {
         let start = Instant::now();

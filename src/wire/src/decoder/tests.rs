@@ -134,6 +134,16 @@ fn a_size_has_at_most_nine_digits() {
 }
 
 // go: server/parser_test.go TestParsePubArg
+// go: server/util_test.go TestParseSize
+// go: server/util_test.go TestParseSInt64
+#[test]
+fn a_size_is_digits_and_nothing_else() {
+    assert_eq!(size_of(b""), None);
+    assert_eq!(size_of(b"12345678"), Some(12_345_678));
+    assert_eq!(size_of(b"12345invalid678"), None);
+    assert_eq!(size_of(b"-1"), None);
+}
+
 #[test]
 fn pub_arguments_stand_between_any_blanks() {
     let cases = [
