@@ -7,6 +7,7 @@ use crate::options::auth::{AccountOptions, AuthOptions};
 
 use super::authorization::{self, Names};
 use super::mappings;
+use super::nkey;
 use super::not_yet::Block;
 use super::permissions;
 use super::report::Report;
@@ -55,6 +56,12 @@ fn account(name: &str, map: &Map, names: &mut Names, report: &mut Report) -> Acc
     for (key, entry) in map.iter() {
         let value = &entry.value;
         match key.to_ascii_lowercase().as_str() {
+            "nkey" => {
+                account.nkey = report.string(key, value).filter(|nkey| !nkey.is_empty());
+                if let Some(text) = account.nkey.as_deref().filter(|text| !nkey::is_of_account(text)) {
+                    report.error(value, format!("Not a valid public nkey for an account: {text:?}"));
+                }
+            }
             "users" => account.users = authorization::account_users(key, value, names, report),
             "default_permissions" => account.default_permissions = permissions::read(key, value, report),
             "mappings" | "maps" => account.mappings = mappings::read(key, value, report),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::language::{Data, Value};
 use crate::options::auth::{AuthOptions, Credential, UserOptions};
 
+use super::nkey;
 use super::not_yet::Block;
 use super::permissions;
 use super::report::{Report, set};
@@ -108,7 +109,7 @@ fn users(key: &str, value: &Value, names: &mut Names, report: &mut Report) -> Ve
 }
 
 fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
-    let (mut name, mut password, mut nkey) = (None, None, None);
+    let (mut name, mut password, mut public_key) = (None, None, None);
     let mut user = UserOptions {
         credential: Credential::Nkey(String::new()),
         permissions: None,
@@ -119,8 +120,8 @@ fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
         let value = &entry.value;
         match key.to_ascii_lowercase().as_str() {
             "nkey" => {
-                nkey = report.string(key, value).filter(|nkey| !nkey.is_empty());
-                if nkey.as_deref().is_some_and(|nkey| !is_user_nkey(nkey)) {
+                public_key = report.string(key, value).filter(|text| !text.is_empty());
+                if public_key.as_deref().is_some_and(|text| !nkey::is_of_user(text)) {
                     report.error(value, "Not a valid public nkey for a user");
                 }
             }
@@ -142,7 +143,7 @@ fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
             _ => report.not_read(Block::User, key, entry),
         }
     }
-    user.credential = match (nkey, name, password) {
+    user.credential = match (public_key, name, password) {
         (Some(nkey), None, None) => Credential::Nkey(nkey),
         (Some(_), _, _) => {
             report.error(value, "Nkey users do not take usernames or passwords");
@@ -155,13 +156,6 @@ fn user(value: &Value, report: &mut Report) -> Option<UserOptions> {
         }
     };
     Some(user)
-}
-
-/// Whether `text` is the public half of a user's key, checksum and all.
-fn is_user_nkey(text: &str) -> bool {
-    /// Encodes to `U` as the first of the base32 characters.
-    const USER_PREFIX: u8 = 20 << 3;
-    nkeys::from_public_key(text).is_ok_and(|(prefix, _)| prefix == USER_PREFIX)
 }
 
 fn check_connection_types(value: &Value, types: &[String], report: &mut Report) {

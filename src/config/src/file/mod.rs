@@ -13,6 +13,7 @@ mod authorization;
 mod duration;
 mod listen;
 mod mappings;
+mod nkey;
 mod not_yet;
 mod permissions;
 mod report;

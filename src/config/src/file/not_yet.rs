@@ -19,9 +19,7 @@ impl Block {
             Self::Top => TOP,
             Self::Authorization => &["auth_callout", "auth_hook", "proxy_required"],
             Self::User => &["proxy_required"],
-            Self::Account => {
-                &["nkey", "imports", "exports", "jetstream", "limits", "msg_trace", "trace_dest"]
-            }
+            Self::Account => &["imports", "exports", "jetstream", "limits", "msg_trace", "trace_dest"],
             Self::Tls => TLS,
             Self::Complete => &[],
         };

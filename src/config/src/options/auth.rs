@@ -33,6 +33,8 @@ pub struct AuthOptions {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountOptions {
     pub name: String,
+    /// `nkey`: the account's public key (`A...`), by which other accounts may name it.
+    pub nkey: Option<String>,
     pub users: Vec<UserOptions>,
     pub default_permissions: Option<PermissionOptions>,
     pub mappings: Vec<MappingOptions>,
