@@ -26,6 +26,38 @@ fn the_ports_file_lives_as_long_as_the_server() {
     assert!(!server.ports_file().exists());
 }
 
+// go: test/ports_test.go TestPortsFileReload
+#[test]
+fn a_reload_moves_the_ports_file_and_writes_another_pid_file() {
+    let mut server = Running::start("listen: 127.0.0.1:-1\npid_file: FOLDER/pid\nlogfile: FOLDER/log");
+    let before = fs::read(server.ports_file()).unwrap();
+    let elsewhere = server.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    server.configure(&format!(
+        "ports_file_dir: {elsewhere:?}\nlisten: 127.0.0.1:-1\npid_file: FOLDER/pid2\nlogfile: FOLDER/log"
+    ));
+    server.signal(Signal::HUP);
+    server.await_that("the reload", |server| server.read("log").contains("Reloaded server configuration"));
+    let moved = elsewhere.join(server.ports_file().file_name().unwrap());
+    assert_eq!(fs::read(&moved).unwrap(), before);
+    assert!(!server.ports_file().exists());
+    assert_eq!((server.read("pid"), server.read("pid2")), (server.id().to_string(), server.id().to_string()));
+    server.signal(Signal::TERM);
+    assert_eq!(server.await_end(), Some(0));
+    assert!(!moved.exists());
+}
+
+#[test]
+fn a_ports_file_that_cannot_be_moved_stays() {
+    let mut server = Running::start("listen: 127.0.0.1:-1\nlogfile: FOLDER/log");
+    server.configure("ports_file_dir: FOLDER/missing\nlisten: 127.0.0.1:-1\nlogfile: FOLDER/log");
+    server.signal(Signal::HUP);
+    server.await_that("the refusal", |server| {
+        server.read("log").contains("Failed to reload server configuration: Error writing ports file")
+    });
+    assert!(server.ports_file().exists());
+}
+
 // go: server/server_test.go TestServerLogsConfigurationFile
 #[test]
 fn the_log_names_the_configuration() {

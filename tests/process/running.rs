@@ -64,6 +64,12 @@ impl Running {
         Connection::open(address.parse::<SocketAddr>().unwrap(), PATIENCE).unwrap()
     }
 
+    /// Writes another configuration, for a reload.
+    pub(crate) fn configure(&self, config: &str) {
+        let config = config.replace("FOLDER", self.folder.path().to_str().unwrap());
+        fs::write(self.path("server.conf"), config).unwrap();
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }

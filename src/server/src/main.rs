@@ -14,6 +14,7 @@ mod placement;
 mod server;
 mod shard;
 mod signals;
+mod traces;
 mod usage;
 
 use std::fmt::Display;

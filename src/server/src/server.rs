@@ -14,7 +14,7 @@ use natrium_config::options::Options;
 use natrium_config::options::features::{self, FeatureFlags};
 use natrium_logging::{FATAL, LogHandle, Logger, LoggingError};
 use natrium_model::{CloseReason, ConnId, Timestamp, version};
-use natrium_process::{PidFileError, Ports, PortsFile, PortsFileError, Program};
+use natrium_process::{PidFileError, PortsFileError, Program};
 use natrium_shards::{Acceptor, HostError, LaneEnds, Mailbox, MailboxSender, Shards};
 use natrium_tls::TlsError;
 
@@ -25,6 +25,7 @@ use crate::monitoring::{Endpoint, Monitor, MonitorError, ServerFacts};
 use crate::placement::Placement;
 use crate::shard::{self, Letter, Rules, Shared};
 use crate::signals::Running;
+use crate::traces::Traces;
 
 /// Why the server could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -164,10 +165,7 @@ fn serve(
     }
     info!("Listening for client connections on {}", acceptor.address());
     accept_into(&mut acceptor, Arc::clone(&shared), senders.clone(), options.client.max_connections)?;
-    if let Some(path) = &options.pid_file {
-        natrium_process::write_pid_file(path, program.pid)?;
-    }
-    let ports_file = write_ports_file(options, program, acceptor.address(), monitor.as_ref())?;
+    let mut traces = Traces::leave(options, program, acceptor.address(), monitor.as_ref())?;
     endpoint.set_accepting(true);
     info!("Server is ready");
     log::debug!("Server was ready {:?} after its start", started.elapsed());
@@ -177,6 +175,7 @@ fn serve(
         endpoint: &endpoint,
         shards: &senders,
         log,
+        traces: &mut traces,
         invocation,
         options,
     };
@@ -189,9 +188,7 @@ fn serve(
     }
     tell_all(&senders, || Letter::Shutdown);
     running.join().map_err(|error| ServerError::Io { what: "shards", error })?;
-    if let Some(Err(error)) = ports_file.map(PortsFile::remove) {
-        error!("{error}");
-    }
+    traces.remove_ports();
     info!("Server Exiting..");
     Ok(code)
 }
@@ -207,24 +204,6 @@ fn tell_features(flags: &FeatureFlags) {
     if !unsupported.is_empty() {
         info!("    Unsupported:   {unsupported}");
     }
-}
-
-/// Tells test harnesses where the server listens, if they ask for it.
-fn write_ports_file(
-    options: &Options,
-    program: &Program,
-    clients: SocketAddr,
-    monitor: Option<&Monitor>,
-) -> Result<Option<PortsFile>, ServerError> {
-    let Some(folder) = &options.ports_file_dir else { return Ok(None) };
-    let interfaces = natrium_process::interface_addresses()
-        .map_err(|error| ServerError::Io { what: "network interfaces", error })?;
-    let scheme = if options.client.tls.is_some() { "tls" } else { "nats" };
-    let nats = natrium_process::listener_urls(scheme, clients, &interfaces);
-    let monitoring = monitor
-        .map(|monitor| natrium_process::listener_urls(monitor.scheme(), monitor.address(), &interfaces))
-        .unwrap_or_default();
-    Ok(Some(PortsFile::write(folder, program, &Ports { nats, monitoring, ..Ports::default() })?))
 }
 
 fn listen(options: &Options) -> Result<Acceptor, ServerError> {

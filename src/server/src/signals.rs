@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{error, info};
 use natrium_config::flags::Invocation;
 use natrium_config::language::System;
-use natrium_config::options::{Options, changes_besides_logging};
+use natrium_config::options::{Options, changes_to_start_with};
 use natrium_logging::LogHandle;
 use natrium_model::Timestamp;
 use natrium_shards::{Acceptor, MailboxSender};
@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
 use crate::monitoring::Endpoint;
 use crate::server::tell_all;
 use crate::shard::{Letter, Shared};
+use crate::traces::Traces;
 
 /// What signals act on.
 pub(crate) struct Running<'a> {
@@ -24,6 +25,7 @@ pub(crate) struct Running<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) shards: &'a [MailboxSender<Letter>],
     pub(crate) log: &'a LogHandle,
+    pub(crate) traces: &'a mut Traces,
     pub(crate) invocation: &'a Invocation,
     pub(crate) options: &'a Options,
 }
@@ -87,8 +89,9 @@ impl Running<'_> {
         since.elapsed() >= self.shared.rules.lame_duck_grace_period && self.shared.placement.total() == 0
     }
 
-    /// Reads the configuration again, and logs as it says now. A file that changes anything else is refused as a whole.
-    fn reload(&self) {
+    /// Reads the configuration again: logs as it says now, and leaves the pid and ports files where it says. A file that
+    /// changes anything else is refused as a whole.
+    fn reload(&mut self) {
         match self.try_reload() {
             Err(reason) => error!("Failed to reload server configuration: {reason}"),
             Ok(digest) => {
@@ -99,7 +102,7 @@ impl Running<'_> {
     }
 
     /// Gives the digest of what is in force now.
-    fn try_reload(&self) -> Result<String, String> {
+    fn try_reload(&mut self) -> Result<String, String> {
         if self.invocation.config.as_deref().is_none_or(|path| path == Path::new("")) {
             return Err("can only reload config when a file is provided using -c or --config".to_owned());
         }
@@ -107,7 +110,7 @@ impl Running<'_> {
         for warning in &loaded.warnings {
             log::warn!("{warning}");
         }
-        let changes = changes_besides_logging(self.options, &loaded.options);
+        let changes = changes_to_start_with(self.options, &loaded.options);
         if !changes.is_empty() {
             return Err(format!("config reload not supported for {}", changes.join(", ")));
         }
@@ -116,6 +119,7 @@ impl Running<'_> {
             return Err("config reload not supported for trace_headers, max_traced_msg_len".to_owned());
         }
         self.log.reconfigure(new).map_err(|error| error.to_string())?;
+        self.traces.follow(&loaded.options).map_err(|error| error.to_string())?;
         Ok(loaded.options.digest.unwrap_or_default())
     }
 }

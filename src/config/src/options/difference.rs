@@ -2,8 +2,9 @@
 
 use super::Options;
 
-/// Names of the parts that differ, those of logging left out; empty if nothing else differs.
-pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str> {
+/// Names of the parts that differ and that a running server cannot change: all but logging and the files that tell of the
+/// server. Empty if there are none.
+pub fn changes_to_start_with(old: &Options, new: &Options) -> Vec<&'static str> {
     let Options {
         server_name,
         shards,
@@ -14,8 +15,8 @@ pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str
         monitoring,
         lame_duck_duration,
         lame_duck_grace_period,
-        pid_file,
-        ports_file_dir,
+        pid_file: _,
+        ports_file_dir: _,
         max_closed_clients,
         tags,
         metadata,
@@ -41,8 +42,6 @@ pub fn changes_besides_logging(old: &Options, new: &Options) -> Vec<&'static str
         (*monitoring != new.monitoring, "monitoring"),
         (*lame_duck_duration != new.lame_duck_duration, "lame_duck_duration"),
         (*lame_duck_grace_period != new.lame_duck_grace_period, "lame_duck_grace_period"),
-        (*pid_file != new.pid_file, "pid_file"),
-        (*ports_file_dir != new.ports_file_dir, "ports_file_dir"),
         (*max_closed_clients != new.max_closed_clients, "max_closed_clients"),
         (*tags != new.tags, "server_tags"),
         (*metadata != new.metadata, "server_metadata"),
@@ -61,17 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logging_may_change_and_the_rest_is_named() {
+    fn logging_and_files_may_change_and_the_rest_is_named() {
         let old = Options::default();
         let mut new = old.clone();
         new.logging.debug = true;
+        new.ports_file_dir = Some("elsewhere".into());
+        new.pid_file = Some("another".into());
         new.digest = Some("sha256:x".to_owned());
-        assert!(changes_besides_logging(&old, &new).is_empty());
+        assert!(changes_to_start_with(&old, &new).is_empty());
         new.client.max_payload += 1;
         new.tags.push("x".to_owned());
-        assert_eq!(
-            changes_besides_logging(&old, &new),
-            ["the client listener and its limits", "server_tags"]
-        );
+        assert_eq!(changes_to_start_with(&old, &new), ["the client listener and its limits", "server_tags"]);
     }
 }

@@ -11,5 +11,5 @@ pub mod tls;
 mod difference;
 mod server;
 
-pub use difference::changes_besides_logging;
+pub use difference::changes_to_start_with;
 pub use server::Options;
