@@ -2,6 +2,7 @@
 
 mod limits;
 mod listening;
+mod mixed_users;
 mod users;
 mod variables;
 mod whole_file;
@@ -47,8 +48,6 @@ fn refused(text: &str) -> String {
         Err(error) => error.to_string(),
     }
 }
-
-mod mixed_users;
 
 // go: server/opts_test.go TestMalformedListenAddress
 #[test]
