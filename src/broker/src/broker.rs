@@ -4,7 +4,7 @@ use std::iter::successors;
 use std::mem;
 
 use natrium_account::{ConnectionPermissions, Grant};
-use natrium_client::{Features, Outbox};
+use natrium_client::{Features, Outbox, TraceRules};
 use natrium_model::AccountId;
 use natrium_subject::{FilterMap, FilterMapStats, MatchCaching};
 use rand_core::{RngCore, SeedableRng};
@@ -36,6 +36,7 @@ pub struct Broker {
     pub(crate) scratch: Scratch,
     pub(crate) random: Xoshiro256PlusPlus,
     pub(crate) max_pending: usize,
+    pub(crate) trace: TraceRules,
     caching: MatchCaching,
 }
 
@@ -90,10 +91,16 @@ impl Broker {
             scratch: Scratch::new(shards),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             max_pending,
+            trace: TraceRules::default(),
             caching,
         };
         broker.ensure_account(AccountId::SYSTEM);
         broker
+    }
+
+    /// How much the trace log shows of what is delivered.
+    pub fn set_trace_rules(&mut self, rules: TraceRules) {
+        self.trace = rules;
     }
 
     /// A connection without rights of its own yet, in the global account.

@@ -1,10 +1,11 @@
 //! What the broker knows of a connection: where its messages go, and what it may see.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashTable;
 use natrium_account::ConnectionPermissions;
-use natrium_client::{Features, Outbox};
+use natrium_client::{Features, LogName, Outbox};
 use natrium_model::AccountId;
 
 /// Names a connection on its shard for as long as it is there.
@@ -17,6 +18,8 @@ pub struct Conn {
     pub(crate) account: AccountId,
     pub(crate) features: Features,
     pub outbox: Outbox,
+    /// What the trace log calls it; `None`: it is not traced.
+    pub log_name: Option<Arc<LogName>>,
     /// `None`: it may do anything.
     pub permissions: Option<Box<ConnectionPermissions>>,
     /// Keys of its subscriptions, by sid.
@@ -44,6 +47,7 @@ impl Conn {
             account: AccountId::GLOBAL,
             features: Features { echo: true, headers: false, no_responders: false },
             outbox: Outbox::default(),
+            log_name: None,
             permissions: None,
             sids: HashTable::new(),
             dirty: false,

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use natrium_client::{is_traced, trace_delivery};
 use natrium_wire::{Publish, encode};
 
 use crate::batch::SHARED_PAYLOAD_BYTES_MIN;
@@ -85,6 +86,11 @@ impl Broker {
         totals.out_messages += 1;
         totals.out_bytes += shown.payload.len() as u64;
         let sid = subscription.sid.as_bytes();
+        if is_traced()
+            && let Some(name) = &conn.log_name
+        {
+            trace_delivery(name, &shown, sid, self.trace);
+        }
         match delivery.shared() {
             Some(shared) => {
                 let payload = shared.slice(shared.len() - shown.payload.len()..);

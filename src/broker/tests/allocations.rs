@@ -11,7 +11,8 @@ use natrium_account::{
 };
 use natrium_broker::{Batch, Broker, ConnKey};
 use natrium_client::{
-    ClientSettings, Connection, Features, Flow, Host, Origin, Outbox, Pause, Published, Subscribed,
+    ClientSettings, Connection, Features, Flow, Host, LogName, Origin, Outbox, Pause, Published, Subscribed,
+    TraceRules,
 };
 use natrium_model::{AccountId, ConnId};
 use natrium_subject::MatchCaching;
@@ -160,6 +161,8 @@ impl Host for Shard<'_> {
         self.broker.set_features(self.key, features);
     }
 
+    fn named(&mut self, _name: &Arc<LogName>) {}
+
     fn outbox(&mut self) -> &mut Outbox {
         self.broker.outbox(self.key)
     }
@@ -207,8 +210,7 @@ fn settings() -> ClientSettings {
         no_auth_user: false,
         headers: true,
         proxy_protocol: false,
-        traced_payload_max: None,
-        trace_headers_only: false,
+        trace: TraceRules::default(),
     }
 }
 

@@ -21,7 +21,7 @@ mod subscribing;
 mod tracing;
 
 use tracing::Text;
-pub use tracing::traced_payload;
+pub use tracing::{is_traced, trace_delivery};
 
 /// What a client says, understood and checked.
 ///
@@ -31,7 +31,7 @@ pub use tracing::traced_payload;
 #[derive(Debug)]
 pub struct Connection {
     settings: Arc<ClientSettings>,
-    log_name: LogName,
+    log_name: Arc<LogName>,
     started: Instant,
     limits: Limits,
     phase: Phase,
@@ -110,7 +110,7 @@ impl Connection {
             },
             keepalive: Keepalive::new(settings.ping_interval, settings.ping_max, now),
             settings,
-            log_name: LogName::new(origin),
+            log_name: Arc::new(LogName::new(origin)),
             started: now,
             options: ConnectOptions::default(),
             nonce,
@@ -205,8 +205,9 @@ impl Connection {
     }
 
     /// The socket's peer was a proxy: the client itself is there.
-    pub fn set_origin(&mut self, origin: Origin) {
-        self.log_name = LogName::new(origin);
+    pub fn set_origin<H: Host>(&mut self, origin: Origin, host: &mut H) {
+        self.log_name = Arc::new(LogName::new(origin));
+        host.named(&self.log_name);
     }
 
     /// TLS is set up, and the client showed this certificate in it. The time to authenticate begins anew.
@@ -222,7 +223,7 @@ impl Connection {
     }
 
     /// What stands in front of log lines about this connection.
-    pub fn log_name(&self) -> &LogName {
+    pub fn log_name(&self) -> &Arc<LogName> {
         &self.log_name
     }
 

@@ -1,11 +1,12 @@
 //! What a connection asks of the shard it lives on.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use natrium_account::{ConnectionPermissions, Decision, Grant, HashJob, PeerCertificate, Presented};
 use natrium_wire::Publish;
 
-use crate::{Outbox, Pause};
+use crate::{LogName, Outbox, Pause};
 
 /// The shard as one connection sees it. Calls are in the order the client spoke, and take effect at once.
 pub trait Host {
@@ -39,6 +40,9 @@ pub trait Host {
 
     /// Changes what is delivered in which form, in the account the connection is in.
     fn set_features(&mut self, features: Features);
+
+    /// The log has a new name for this connection: what is delivered to it is traced under that.
+    fn named(&mut self, name: &Arc<LogName>);
 
     /// This connection's own output.
     fn outbox(&mut self) -> &mut Outbox;

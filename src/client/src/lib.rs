@@ -12,10 +12,10 @@ mod keepalive;
 mod outbox;
 mod settings;
 
-pub use connection::{Connection, Flow, Pause, Stats, traced_payload};
+pub use connection::{Connection, Flow, Pause, Stats, is_traced, trace_delivery};
 pub use farewell::farewell;
 pub use host::{Features, Host, Published, Subscribed};
 pub use identity::{ClientIdentity, LogName, Origin};
 pub use keepalive::Keepalive;
 pub use outbox::Outbox;
-pub use settings::ClientSettings;
+pub use settings::{ClientSettings, TraceRules};

@@ -28,8 +28,14 @@ pub struct ClientSettings {
     pub headers: bool,
     /// `proxy_protocol`: a peer's address is its proxy's at first, so that the first INFO does not tell it.
     pub proxy_protocol: bool,
-    /// `max_traced_msg_len`: bytes of a payload that a trace line shows; `None`: all.
-    pub traced_payload_max: Option<usize>,
-    /// `trace_headers`: trace lines show the headers of a message and not its body.
-    pub trace_headers_only: bool,
+    pub trace: TraceRules,
+}
+
+/// How much of a message trace lines show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceRules {
+    /// `max_traced_msg_len`: bytes of a payload; `None`: all.
+    pub payload_max: Option<usize>,
+    /// `trace_headers`: the headers of a message and not its body.
+    pub headers_only: bool,
 }

@@ -54,7 +54,7 @@ pub(crate) async fn greet(
         return Err(shard.with_host(client.key, |host| client.connection.borrow().bid_farewell(reason, host)));
     }
     if shard.shared.settings.proxy_protocol {
-        read_proxy_header(client, unread).await?;
+        read_proxy_header(shard, client, unread).await?;
     }
     let Some(tls) = tls else { return Ok(()) };
     let wants_tls = tls_first || !tls.is_optional || begins_tls(tls, client, unread).await?;
@@ -156,7 +156,11 @@ fn is_probe(error: &io::Error) -> bool {
 }
 
 /// A client that comes without a header speaks for itself.
-async fn read_proxy_header(client: &Rc<Client>, unread: &mut Unread) -> Result<(), CloseReason> {
+async fn read_proxy_header(
+    shard: &Shard,
+    client: &Rc<Client>,
+    unread: &mut Unread,
+) -> Result<(), CloseReason> {
     let deadline = Deadline::after(limits::PROXY_PROTOCOL_TIMEOUT, client);
     loop {
         match proxy_protocol::parse(&unread.bytes) {
@@ -169,7 +173,7 @@ async fn read_proxy_header(client: &Rc<Client>, unread: &mut Unread) -> Result<(
                 unread.bytes.drain(..consumed);
                 let mut connection = client.connection.borrow_mut();
                 let origin = Origin { address: source, ..*connection.origin() };
-                connection.set_origin(origin);
+                shard.with_host(client.key, |host| connection.set_origin(origin, host));
                 return Ok(());
             }
             Ok(ProxyHeader::Incomplete { .. }) => read_more(client, unread, &deadline).await?,

@@ -1,12 +1,13 @@
 //! The shard as one of its clients sees it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use natrium_account::{
     ConnectionPermissions, ConnectionType, Decision, Grant, HashJob, PeerCertificate, Presented,
 };
 use natrium_broker::{Broker, ConnKey};
-use natrium_client::{Features, Host, Outbox, Pause, Published, Subscribed};
+use natrium_client::{Features, Host, LogName, Outbox, Pause, Published, Subscribed};
 use natrium_model::AccountId;
 use natrium_wire::Publish;
 
@@ -67,6 +68,10 @@ impl Host for ClientHost<'_> {
 
     fn set_features(&mut self, features: Features) {
         self.broker.set_features(self.key, features);
+    }
+
+    fn named(&mut self, name: &Arc<LogName>) {
+        self.broker.conn_mut(self.key).log_name = Some(Arc::clone(name));
     }
 
     fn outbox(&mut self) -> &mut Outbox {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use natrium_account::{Authenticator, ConnectionType, ConnectionTypes};
-use natrium_client::ClientSettings;
+use natrium_client::{ClientSettings, TraceRules};
 use natrium_config::options::Options;
 use natrium_model::{limits, version};
 use natrium_wire::Info;
@@ -67,8 +67,10 @@ pub(crate) fn settings(
         no_auth_user: options.auth.no_auth_user.is_some(),
         headers: client.headers,
         proxy_protocol: client.proxy_protocol,
-        traced_payload_max: options.logging.traced_payload_max,
-        trace_headers_only: options.logging.trace_headers,
+        trace: TraceRules {
+            payload_max: options.logging.traced_payload_max,
+            headers_only: options.logging.trace_headers,
+        },
     })
 }
 

@@ -174,7 +174,8 @@ pub(crate) async fn run(
     seed: u64,
 ) {
     let rules = &shared.rules;
-    let broker = Broker::new(index, shared.shards, rules.max_pending, rules.caching, seed);
+    let mut broker = Broker::new(index, shared.shards, rules.max_pending, rules.caching, seed);
+    broker.set_trace_rules(shared.settings.trace);
     let tally = Tally::new(rules.closed_clients_max);
     let shard = Rc::new(Shard {
         index,
@@ -286,7 +287,10 @@ impl Shard {
         let origin = Origin { id, address, connection_type: ConnectionType::Standard };
         let connection = Connection::new(Arc::clone(&self.shared.settings), origin, nonce, now);
         self.tally.accepted();
-        let key = self.broker.borrow_mut().add_conn();
+        let mut broker = self.broker.borrow_mut();
+        let key = broker.add_conn();
+        broker.conn_mut(key).log_name = Some(Arc::clone(connection.log_name()));
+        drop(broker);
         let client = Rc::new(Client::new(key, id, socket, connection));
         let mut clients = self.clients.borrow_mut();
         if clients.len() <= key.index() {

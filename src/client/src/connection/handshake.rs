@@ -1,5 +1,6 @@
 //! From the first INFO to the account a client is let into.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use log::{debug, error, trace};
@@ -122,7 +123,9 @@ impl Connection {
         if !self.connected {
             self.connected = true;
             let user = self.presented().label().or_else(|| Some(format!("user:{}", self.user.as_ref()?)));
-            self.log_name.connected(&ClientIdentity::of(&self.options), host.account().0, user.as_deref());
+            let identity = ClientIdentity::of(&self.options);
+            Arc::make_mut(&mut self.log_name).connected(&identity, host.account().0, user.as_deref());
+            host.named(&self.log_name);
         }
         if !(0..=PROTOCOL_MAX).contains(&self.options.protocol) {
             return Err(self.refuse_options(CloseReason::BadClientProtocolVersion, host));

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use log::{Level, log_enabled, trace};
-use natrium_wire::{Publish, quoted};
+use natrium_wire::{Publish, encode, quoted};
 
 use super::Connection;
-use crate::settings::ClientSettings;
+use crate::identity::LogName;
+use crate::settings::TraceRules;
 
 /// Bytes as the log shows them unquoted: as text, with U+FFFD for what is none.
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
@@ -36,8 +37,8 @@ impl fmt::Display for Arguments<'_> {
 
 /// What a trace line says of a message's payload: in brackets, quoted, and cut to `traced_payload_max`. `None` where
 /// there is nothing to show.
-pub fn traced_payload(message: &Publish<'_>, settings: &ClientSettings) -> Option<String> {
-    let shown = if settings.trace_headers_only {
+fn traced_payload(message: &Publish<'_>, rules: TraceRules) -> Option<String> {
+    let shown = if rules.headers_only {
         message.header().len().checked_sub(HEADERS_END.len()).map(|end| &message.header()[..end])?
     } else {
         message.payload
@@ -45,7 +46,7 @@ pub fn traced_payload(message: &Publish<'_>, settings: &ClientSettings) -> Optio
     if shown.is_empty() {
         return None;
     }
-    match settings.traced_payload_max {
+    match rules.payload_max {
         Some(max) if shown.len() > max => {
             let mut text = quoted(&shown[..max]);
             text.pop();
@@ -55,11 +56,28 @@ pub fn traced_payload(message: &Publish<'_>, settings: &ClientSettings) -> Optio
     }
 }
 
+/// Whether anybody reads the trace log. Asked once a delivery: it costs a comparison.
+#[inline]
+pub fn is_traced() -> bool {
+    log_enabled!(Level::Trace)
+}
+
+/// Tells the trace log of `message`, as it is written to the connection of this name for its subscription `sid`.
+#[cold]
+pub fn trace_delivery(name: &LogName, message: &Publish<'_>, sid: &[u8], rules: TraceRules) {
+    let mut head = Vec::new();
+    encode::message_head(&mut head, message, sid);
+    trace!("{name} - ->> [{}]", Text(head.trim_ascii_end()));
+    if let Some(payload) = traced_payload(message, rules) {
+        trace!("{name} - ->> MSG_PAYLOAD: {payload}");
+    }
+}
+
 impl Connection {
     #[inline]
     pub(super) fn trace_payload(&self, message: &Publish<'_>) {
         if log_enabled!(Level::Trace)
-            && let Some(payload) = traced_payload(message, &self.settings)
+            && let Some(payload) = traced_payload(message, self.settings.trace)
         {
             trace!("{} - <<- MSG_PAYLOAD: {payload}", self.log_name);
         }
@@ -72,9 +90,8 @@ const HEADERS_END: &[u8] = b"\r\n\r\n";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::tests::fixture::settings;
 
-    fn traced(headers: &str, body: &str, settings: &ClientSettings) -> Option<String> {
+    fn traced(headers: &str, body: &str, rules: TraceRules) -> Option<String> {
         let payload = [headers, body].concat();
         let message = Publish {
             subject: b"foo",
@@ -83,18 +100,18 @@ mod tests {
             payload: payload.as_bytes(),
             has_headers: !headers.is_empty(),
         };
-        traced_payload(&message, settings)
+        traced_payload(&message, rules)
     }
 
     // go: server/client_test.go TestTraceMsg
     #[test]
     fn a_payload_is_cut_to_the_configured_length() {
-        let short = ClientSettings { traced_payload_max: Some(10), ..settings() };
-        assert_eq!(traced("", "normal", &short).as_deref(), Some(r#"["normal"]"#));
-        assert_eq!(traced("", "over length", &short).as_deref(), Some(r#"["over lengt..."]"#));
-        let whole = settings();
-        assert_eq!(traced("", "unlimited length", &whole).as_deref(), Some(r#"["unlimited length"]"#));
-        assert_eq!(traced("", "", &whole), None);
+        let short = TraceRules { payload_max: Some(10), headers_only: false };
+        assert_eq!(traced("", "normal", short).as_deref(), Some(r#"["normal"]"#));
+        assert_eq!(traced("", "over length", short).as_deref(), Some(r#"["over lengt..."]"#));
+        let whole = TraceRules::default();
+        assert_eq!(traced("", "unlimited length", whole).as_deref(), Some(r#"["unlimited length"]"#));
+        assert_eq!(traced("", "", whole), None);
     }
 
     // go: server/client_test.go TestTraceMsgHeadersOnly
@@ -102,12 +119,31 @@ mod tests {
     fn headers_alone_are_shown_without_their_end() {
         let one = "NATS/1.0\r\nFoo: 1\r\n\r\n";
         let two = "NATS/1.0\r\nFoo: 1\r\nBar: 2\r\n\r\n";
-        let with = |max| ClientSettings { trace_headers_only: true, traced_payload_max: max, ..settings() };
-        assert_eq!(traced("", "test", &with(None)), None);
-        assert_eq!(traced(one, "", &with(None)).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1"]"#));
-        assert_eq!(traced(one, "test", &with(None)).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1"]"#));
-        assert_eq!(traced(one, "", &with(Some(6))).as_deref(), Some(r#"["NATS/1..."]"#));
-        assert_eq!(traced(two, "", &with(Some(21))).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1\r\nBar..."]"#));
+        let with = |max| TraceRules { headers_only: true, payload_max: max };
+        assert_eq!(traced("", "test", with(None)), None);
+        assert_eq!(traced(one, "", with(None)).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1"]"#));
+        assert_eq!(traced(one, "test", with(None)).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1"]"#));
+        assert_eq!(traced(one, "", with(Some(6))).as_deref(), Some(r#"["NATS/1..."]"#));
+        assert_eq!(traced(two, "", with(Some(21))).as_deref(), Some(r#"["NATS/1.0\r\nFoo: 1\r\nBar..."]"#));
+    }
+
+    // go: server/client_test.go TestTraceMsgDeliveryWithHeaders
+    #[test]
+    fn what_is_delivered_is_shown_as_what_was_published_is() {
+        let one = "NATS/1.0\r\nFoo: 1\r\n\r\n";
+        let two = "NATS/1.0\r\nFoo: bar\r\nBar: baz\r\n\r\n";
+        let (headers, whole) = (TraceRules { headers_only: true, payload_max: None }, TraceRules::default());
+        for (block, body, rules, expected) in [
+            (one, "", headers, r#"["NATS/1.0\r\nFoo: 1"]"#),
+            (one, "test", whole, r#"["NATS/1.0\r\nFoo: 1\r\n\r\ntest"]"#),
+            (one, "test", headers, r#"["NATS/1.0\r\nFoo: 1"]"#),
+            (two, "", headers, r#"["NATS/1.0\r\nFoo: bar\r\nBar: baz"]"#),
+            (two, "payload data", headers, r#"["NATS/1.0\r\nFoo: bar\r\nBar: baz"]"#),
+            ("", "plain message", whole, r#"["plain message"]"#),
+            (one, "payload", whole, r#"["NATS/1.0\r\nFoo: 1\r\n\r\npayload"]"#),
+        ] {
+            assert_eq!(traced(block, body, rules).as_deref(), Some(expected), "{block}{body}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use natrium_wire::Publish;
 use super::*;
 use crate::host::{Features, Subscribed};
 use crate::outbox::Outbox;
+use crate::settings::TraceRules;
 
 pub(crate) fn settings() -> ClientSettings {
     ClientSettings {
@@ -31,8 +32,7 @@ pub(crate) fn settings() -> ClientSettings {
         no_auth_user: false,
         headers: true,
         proxy_protocol: false,
-        traced_payload_max: None,
-        trace_headers_only: false,
+        trace: TraceRules::default(),
     }
 }
 
@@ -158,6 +158,8 @@ impl TestClient {
 
 pub(super) struct RecordingHost {
     pub(super) calls: Vec<String>,
+    /// What deliveries are traced under.
+    pub(super) name: String,
     pub(super) outbox: Outbox,
     pub(super) barriers: Vec<Pause>,
     pub(super) published: Published,
@@ -175,6 +177,7 @@ impl RecordingHost {
         let accounts = Accounts::from_options(auth).unwrap();
         Self {
             calls: Vec::new(),
+            name: String::new(),
             outbox: Outbox::default(),
             barriers: Vec::new(),
             published: Published::Done,
@@ -258,6 +261,10 @@ impl Host for RecordingHost {
     }
 
     fn set_features(&mut self, _features: Features) {}
+
+    fn named(&mut self, name: &Arc<LogName>) {
+        self.name = name.to_string();
+    }
 
     fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox

@@ -6,6 +6,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::fixture::TestClient;
 use super::*;
+use crate::TraceRules;
 
 thread_local! {
     /// Each test runs on a thread of its own.
@@ -87,4 +88,40 @@ fn naming_an_account_is_logged_like_a_wrong_user() {
         "DEBUG Client connection closed: Authentication Failure",
     ];
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn deliveries_are_traced_under_the_name_connect_gave() {
+    let mut client = TestClient::new();
+    assert_eq!(client.ask("CONNECT {\"verbose\":false,\"lang\":\"go\",\"user\":\"joe\"}\r\n"), "");
+    assert_eq!(client.host.name, r#"127.0.0.1:4000 - cid:7 - "go" - "$G/user:joe""#);
+    assert_eq!(client.host.name, client.connection.log_name().to_string());
+    let origin = Origin { address: "192.0.2.1:5".parse().unwrap(), ..*client.connection.origin() };
+    client.connection.set_origin(origin, &mut client.host);
+    assert_eq!(client.host.name, "192.0.2.1:5 - cid:7");
+}
+
+#[test]
+fn a_delivery_is_traced_as_it_is_written() {
+    let _ = log::set_logger(&Capture);
+    log::set_max_level(LevelFilter::Trace);
+    LINES.take();
+    let name = LogName::new(*TestClient::new().connection.origin());
+    LINES.take();
+    let message = natrium_wire::Publish {
+        subject: b"foo",
+        reply: Some(b"bar"),
+        header_len: 12,
+        payload: b"NATS/1.0\r\n\r\nhello",
+        has_headers: true,
+    };
+    trace_delivery(&name, &message, b"9", TraceRules::default());
+    let plain = natrium_wire::Publish { reply: None, ..message.without_headers() };
+    trace_delivery(&name, &plain, b"9", TraceRules { headers_only: true, payload_max: None });
+    let expected = [
+        "TRACE 127.0.0.1:4000 - cid:7 - ->> [HMSG foo 9 bar 12 17]",
+        r#"TRACE 127.0.0.1:4000 - cid:7 - ->> MSG_PAYLOAD: ["NATS/1.0\r\n\r\nhello"]"#,
+        "TRACE 127.0.0.1:4000 - cid:7 - ->> [MSG foo 9 5]",
+    ];
+    assert_eq!(LINES.take(), expected);
 }
