@@ -28,6 +28,8 @@ pub struct Conn {
     pub(crate) dirty: bool,
     /// Its backlog passed every bound: it gets nothing more and is about to be closed.
     pub(crate) overflowed: bool,
+    /// Deliveries that found it so far behind that their publishers were asked to rest.
+    pub(crate) stalls: u64,
     pub(crate) out_messages: u64,
     pub(crate) out_bytes: u64,
     /// When it was handed a message last.
@@ -52,6 +54,7 @@ impl Conn {
             sids: HashTable::new(),
             dirty: false,
             overflowed: false,
+            stalls: 0,
             out_messages: 0,
             out_bytes: 0,
             delivered_at: None,
@@ -69,6 +72,11 @@ impl Conn {
     /// Messages and payload bytes handed to it so far.
     pub fn sent(&self) -> (u64, u64) {
         (self.out_messages, self.out_bytes)
+    }
+
+    /// How often it was so far behind that a publisher was asked to rest.
+    pub fn stalls(&self) -> u64 {
+        self.stalls
     }
 
     /// When it was handed a message last, if it ever was.

@@ -104,6 +104,7 @@ impl Broker {
         let pending = conn.outbox.pending();
         if pending > BACKLOG_BYTES.min(self.max_pending / 4 * 3) {
             delivery.congested = true;
+            conn.stalls += 1;
             // The shell judges a slow consumer after it tried to write. What comes within one turn has its own bound.
             conn.overflowed = pending > self.max_pending.saturating_mul(OVERFLOW_FACTOR);
         }

@@ -67,6 +67,11 @@ impl Outbox {
         self.pending
     }
 
+    /// Buffers that wait.
+    pub fn chunks(&self) -> usize {
+        self.queue.len() + usize::from(!self.tail.is_empty())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.pending == 0
     }
@@ -203,6 +208,24 @@ mod tests {
         }
         assert!(outbox.is_empty());
         assert_eq!(written, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ------0123456789");
+    }
+
+    // go: server/server_test.go TestClientWriteLoopStall
+    #[test]
+    fn a_socket_that_takes_ten_bytes_at_a_time_gets_everything() {
+        let mut outbox = Outbox::default();
+        outbox.write(|buffer| buffer.extend_from_slice(b"MSG foo 1 100\r\n"));
+        outbox.write_shared(Bytes::from_static(&[0; 100]));
+        outbox.write(|buffer| buffer.extend_from_slice(b"\r\n"));
+        let expected = waiting(&outbox);
+        let mut written = Vec::new();
+        while !outbox.is_empty() {
+            let mut taken = waiting(&outbox);
+            taken.truncate(10);
+            outbox.advance(taken.len());
+            written.extend(taken);
+        }
+        assert_eq!(written, expected);
     }
 
     #[test]

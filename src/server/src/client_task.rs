@@ -9,9 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use natrium_account::HashJob;
 use natrium_broker::ConnKey;
 use natrium_client::{Connection, Flow, Pause};
+use natrium_config::options::client::WriteTimeout;
 use natrium_model::{CloseReason, ConnId, Timestamp};
 use natrium_shards::{Socket, sleep, spawn, spawn_blocking};
 
+use crate::backlog::{Backlog, Verdict};
 use crate::client_greeting;
 use crate::pacing::{GATHERING_TIME, Pacing};
 use crate::shard::Shard;
@@ -26,13 +28,13 @@ pub(crate) struct Client {
     /// When the shard looks at the connection's timers next.
     pub(crate) scheduled: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
-    /// Since when the kernel takes no more output.
-    blocked: Cell<Option<Instant>>,
+    /// Output the kernel would not take at once.
+    backlog: Cell<Option<Backlog>>,
+    /// It was late and is tried again.
+    slow: Cell<bool>,
     /// Its input is left alone.
     resting: Cell<bool>,
     pacing: Cell<Pacing>,
-    /// How often it rested because a receiver was behind.
-    stalls: Cell<u64>,
     /// TLS begins, or began, before INFO.
     tls_first: Cell<bool>,
     closing: Cell<Option<CloseReason>>,
@@ -64,10 +66,10 @@ impl Client {
             accepted_at: Timestamp::from_system(SystemTime::now()),
             scheduled: Cell::new(None),
             waker: RefCell::new(None),
-            blocked: Cell::new(None),
+            backlog: Cell::new(None),
+            slow: Cell::new(false),
             resting: Cell::new(false),
             pacing: Cell::default(),
-            stalls: Cell::new(0),
             tls_first: Cell::new(false),
             closing: Cell::new(None),
         }
@@ -107,28 +109,49 @@ impl Client {
         self.tls_first.set(first);
     }
 
-    pub(crate) fn stalls(&self) -> u64 {
-        self.stalls.get()
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow.get()
+    }
+
+    pub(crate) fn set_slow(&self, slow: bool) {
+        self.slow.set(slow);
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.get().is_some()
-    }
-
-    pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        self.blocked.get()
+        self.backlog.get().is_some()
     }
 
     /// The kernel took all there was.
     pub(crate) fn unblock(&self) {
-        self.blocked.set(None);
+        self.backlog.set(None);
     }
 
-    /// The kernel took some, and no more as of `now`.
-    pub(crate) fn block(&self, now: Instant) {
-        if self.blocked.replace(Some(now)).is_none() {
+    /// The kernel takes no more.
+    pub(crate) fn block(&self, backlog: Backlog) {
+        if self.backlog.replace(Some(backlog)).is_none() {
             self.wake();
         }
+    }
+
+    /// The kernel took `bytes` more, and `pending` wait still. How long the batch took, if this was the end of one.
+    pub(crate) fn advance(&self, bytes: usize, pending: usize, now: Instant) -> Option<Duration> {
+        let mut backlog = self.backlog.get()?;
+        let took = backlog.written(bytes, pending, now);
+        self.backlog.set(Some(backlog));
+        took
+    }
+
+    pub(crate) fn judge_backlog(
+        &self,
+        pending: usize,
+        deadline: Duration,
+        policy: WriteTimeout,
+        now: Instant,
+    ) -> Verdict {
+        let Some(mut backlog) = self.backlog.get() else { return Verdict::Patience };
+        let verdict = backlog.judge(pending, deadline, policy, now);
+        self.backlog.set(Some(backlog));
+        verdict
     }
 }
 
@@ -137,7 +160,6 @@ pub(crate) fn rest(shard: &Shard, client: &Rc<Client>) {
     if client.resting.replace(true) {
         return;
     }
-    client.stalls.set(client.stalls.get() + 1);
     shard.tally.stalled();
     wake_after(CONGESTION_PAUSE, client);
 }

@@ -1,6 +1,7 @@
 //! The server `natrium`: start-up, signals, and the wiring of everything to shards.
 
 mod account_mappings;
+mod backlog;
 mod client_greeting;
 mod client_host;
 mod client_settings;
@@ -15,6 +16,7 @@ mod server;
 mod shard;
 mod signals;
 mod traces;
+mod slow_consumers;
 mod usage;
 
 use std::fmt::Display;

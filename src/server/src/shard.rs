@@ -24,12 +24,14 @@ use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::account_mappings::AccountMappings;
+use crate::backlog::Backlog;
 use crate::client_host::ClientHost;
 use crate::client_task::{self, Client};
 use crate::client_tls::ClientTls;
 use crate::lane_traffic;
 use crate::monitoring::{self, Desk, Endpoint, Question, Tally};
 use crate::placement::Placement;
+use crate::slow_consumers;
 
 /// What all shards read and none changes.
 pub(crate) struct Shared {
@@ -57,6 +59,8 @@ pub(crate) struct Rules {
     /// Closed connections a shard remembers.
     closed_clients_max: usize,
     caching: MatchCaching,
+    /// How often deadlines are looked at.
+    tick: Duration,
 }
 
 impl Rules {
@@ -70,8 +74,18 @@ impl Rules {
             lame_duck_grace_period: options.lame_duck_grace_period,
             closed_clients_max: options.max_closed_clients,
             caching: if options.match_cache { MatchCaching::On } else { MatchCaching::Off },
+            tick: tick(options),
         }
     }
+}
+
+/// A fraction of the shortest period that is configured, within what a shard can afford.
+fn tick(options: &Options) -> Duration {
+    let mut period = options.client.ping_interval.min(options.client.write_deadline);
+    if let Some(auth_timeout) = options.auth.timeout {
+        period = period.min(auth_timeout);
+    }
+    (period / TICKS_A_PERIOD).clamp(TICK_MIN, TICK_MAX)
 }
 
 /// A word to a shard from outside.
@@ -137,8 +151,11 @@ struct Signal {
 const SCRATCH_BYTES: usize = 128 * 1024;
 /// The longest rest between two clients that lame duck mode closes.
 const LAME_DUCK_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How late a deadline may be noticed.
-const TICK: Duration = Duration::from_millis(200);
+/// How late a deadline may be noticed, and how late where the configuration's own periods are short.
+const TICK_MAX: Duration = Duration::from_millis(200);
+const TICK_MIN: Duration = Duration::from_millis(5);
+/// Into how many ticks the shortest period is cut at least.
+const TICKS_A_PERIOD: u32 = 5;
 /// Deadlines that may outlive their clients, besides as many as there are clients.
 const VOID_DEADLINES_MAX: usize = 1024;
 /// Output buffers kept for the next busy client, and the size above which one is not kept.
@@ -239,7 +256,7 @@ async fn retry_full_lanes(shard: Rc<Shard>) {
 
 async fn watch_deadlines(shard: Rc<Shard>) {
     loop {
-        sleep(TICK).await;
+        sleep(shard.shared.rules.tick).await;
         shard.do_what_is_due(Instant::now());
     }
 }
@@ -409,21 +426,25 @@ impl Shard {
         let conn = broker.conn_mut(client.key);
         if !client.is_blocked() {
             let mut socket = client.socket.borrow_mut();
+            let mut moves = false;
             while !conn.outbox.is_empty() {
                 let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
                 let used = conn.outbox.fill(&mut slices);
                 match socket.try_write(&slices[..used]) {
-                    Some(Ok(written)) => conn.outbox.advance(written),
+                    Some(Ok(written)) => {
+                        conn.outbox.advance(written);
+                        moves = true;
+                    }
                     Some(Err(_)) => return client.close(CloseReason::WriteError),
                     None => {
-                        client.block(Instant::now());
+                        client.block(Backlog::new(conn.outbox.pending(), moves, Instant::now()));
                         break;
                     }
                 }
             }
         }
         if conn.has_overflowed() || conn.outbox.pending() > self.shared.rules.max_pending {
-            client.close(CloseReason::SlowConsumerPendingBytes);
+            self.give_up(client);
         }
         if let Some(buffer) = conn.outbox.reclaim() {
             self.keep_buffer(buffer);
@@ -441,7 +462,7 @@ impl Shard {
             match socket.poll_write(cx, &slices[..used]) {
                 Poll::Ready(Ok(written)) => {
                     conn.outbox.advance(written);
-                    client.block(Instant::now());
+                    slow_consumers::written(client, written, conn.outbox.pending(), Instant::now());
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -499,20 +520,7 @@ impl Shard {
                 Err(reason) => client.close(reason),
             }
         }
-        let blocked_too_long = |client: &&Rc<Client>| {
-            client
-                .blocked_since()
-                .is_some_and(|since| now.saturating_duration_since(since) >= self.shared.rules.write_deadline)
-        };
-        match self.shared.rules.write_timeout {
-            // Its backlog alone decides.
-            WriteTimeout::Retry => {}
-            WriteTimeout::Default | WriteTimeout::Close => {
-                for client in self.clients.borrow().iter().flatten().filter(blocked_too_long) {
-                    client.close(CloseReason::SlowConsumerWriteDeadline);
-                }
-            }
-        }
+        self.judge_backlogs(now);
         self.request_flush();
     }
 

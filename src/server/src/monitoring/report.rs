@@ -145,7 +145,7 @@ fn connections(
     let open = open().zip(&users).map(|(client, user)| {
         let facts = ConnFacts {
             id: client.id,
-            counters: counters(broker, client, &client.connection.borrow()),
+            counters: counters(shard, broker, client, &client.connection.borrow()),
             closing: None,
             account: account_name(shard, broker, client),
             user: user.as_deref().unwrap_or_default(),
@@ -182,7 +182,7 @@ fn open_connection(
         id: client.id,
         client_type: client_type(connection.origin().connection_type),
         remote: Some(connection.origin().address),
-        counters: counters(broker, client, &connection),
+        counters: counters(shard, broker, client, &connection),
         closing: None,
         name: identity.name,
         lang: identity.lang,
@@ -196,7 +196,7 @@ fn open_connection(
     }
 }
 
-fn counters(broker: &Broker, client: &Client, connection: &Connection) -> ConnCounters {
+fn counters(shard: &Shard, broker: &Broker, client: &Client, connection: &Connection) -> ConnCounters {
     let conn = broker.conn(client.key);
     let stats = connection.stats();
     let (out_msgs, out_bytes) = conn.sent();
@@ -211,7 +211,7 @@ fn counters(broker: &Broker, client: &Client, connection: &Connection) -> ConnCo
         out_msgs,
         in_bytes: stats.in_bytes,
         out_bytes,
-        stalls: client.stalls(),
+        stalls: if shard.shared.rules.publisher_rest { conn.stalls() } else { 0 },
         subscriptions: u32::try_from(conn.subscription_count()).unwrap_or(u32::MAX),
     }
 }

@@ -56,12 +56,18 @@ impl Tally {
         self.counts.borrow_mut().stalled_clients += 1;
     }
 
-    pub(crate) fn closed(&self, account: AccountId, reason: CloseReason, connection: ConnSnapshot) {
+    /// A client of `account` did not keep up and is tried again.
+    pub(crate) fn slow_consumer(&self, account: AccountId) {
         let mut counts = self.counts.borrow_mut();
+        counts.slow_consumers += 1;
+        counts.account_mut(account).slow_consumers += 1;
+    }
+
+    pub(crate) fn closed(&self, account: AccountId, reason: CloseReason, connection: ConnSnapshot) {
         if matches!(reason, CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline) {
-            counts.slow_consumers += 1;
-            counts.account_mut(account).slow_consumers += 1;
+            self.slow_consumer(account);
         }
+        let mut counts = self.counts.borrow_mut();
         counts.stale_connections += u64::from(reason == CloseReason::StaleConnection);
         self.closed.borrow_mut().push(connection);
     }
