@@ -30,6 +30,13 @@ pub(crate) struct Running<'a> {
     pub(crate) options: &'a Options,
 }
 
+/// Clients are being sent away.
+struct LameDuck {
+    since: Instant,
+    /// The grace period is over.
+    is_closing: bool,
+}
+
 const LAME_DUCK_POLL: Duration = Duration::from_millis(50);
 
 impl Running<'_> {
@@ -41,12 +48,14 @@ impl Running<'_> {
             error!("signals cannot be received");
             return ExitCode::FAILURE;
         };
-        let mut lame_duck_since: Option<Instant> = None;
+        let mut lame_duck: Option<LameDuck> = None;
         loop {
-            let caught: Vec<i32> = match lame_duck_since {
+            let caught: Vec<i32> = match &mut lame_duck {
                 None => signals.wait().collect(),
-                Some(since) if self.lame_duck_is_over(since) => return ExitCode::SUCCESS,
-                Some(_) => {
+                Some(lame_duck) => {
+                    if self.lame_duck_is_over(lame_duck) {
+                        return ExitCode::SUCCESS;
+                    }
                     std::thread::sleep(LAME_DUCK_POLL);
                     signals.pending().collect()
                 }
@@ -58,18 +67,21 @@ impl Running<'_> {
                         return ExitCode::SUCCESS;
                     }
                     // Who is sending clients away is ending already.
-                    SIGTERM if lame_duck_since.is_some() => info!("Trapped \"terminated\" signal"),
+                    SIGTERM if lame_duck.is_some() => info!("Trapped \"terminated\" signal"),
                     SIGTERM => {
                         info!("Trapped \"terminated\" signal");
                         return ExitCode::SUCCESS;
                     }
-                    SIGUSR2 if lame_duck_since.is_none() => {
+                    SIGUSR2 if lame_duck.is_none() => {
                         info!("Trapped \"user defined signal 2\" signal");
                         info!("Entering lame duck mode, stop accepting new clients");
                         self.endpoint.set_accepting(false);
                         self.acceptor.close();
+                        if self.shared.placement.total() == 0 {
+                            return ExitCode::SUCCESS;
+                        }
                         tell_all(self.shards, || Letter::LameDuck);
-                        lame_duck_since = Some(Instant::now());
+                        lame_duck = Some(LameDuck { since: Instant::now(), is_closing: false });
                     }
                     SIGHUP => {
                         info!("Trapped \"hangup\" signal");
@@ -85,8 +97,15 @@ impl Running<'_> {
         }
     }
 
-    fn lame_duck_is_over(&self, since: Instant) -> bool {
-        since.elapsed() >= self.shared.rules.lame_duck_grace_period && self.shared.placement.total() == 0
+    /// Whether the grace period has passed and nobody is left.
+    fn lame_duck_is_over(&self, lame_duck: &mut LameDuck) -> bool {
+        if lame_duck.since.elapsed() < self.shared.rules.lame_duck_grace_period {
+            return false;
+        }
+        if !std::mem::replace(&mut lame_duck.is_closing, true) {
+            info!("Closing existing clients");
+        }
+        self.shared.placement.total() == 0
     }
 
     /// Reads the configuration again: logs as it says now, and leaves the pid and ports files where it says. A file that
