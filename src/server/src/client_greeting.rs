@@ -110,7 +110,7 @@ async fn shake_hands(
         return Err(CloseReason::MaxConnectionsExceeded);
     }
     let failed = |error: io::Error| {
-        // Whoever knocks without speaking TLS at all is no news.
+        // Whoever knocks without speaking TLS, or without speaking at all, is no news.
         let level = if is_probe(&error) { Level::Debug } else { Level::Error };
         log!(level, "{} - TLS handshake error: {error}", client.connection.borrow().log_name());
         CloseReason::TlsHandshakeError
@@ -152,7 +152,7 @@ async fn report_refused(shard: Rc<Shard>) {
 
 fn is_probe(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    cause.is_some_and(natrium_tls::is_probe)
+    error.kind() == io::ErrorKind::TimedOut || cause.is_some_and(natrium_tls::is_probe)
 }
 
 /// A client that comes without a header speaks for itself.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::{info, warn};
 use natrium_config::options::Options;
 use natrium_config::options::client::ClientOptions;
 use natrium_config::options::tls::{HandshakeFirst, TlsOptions};
@@ -62,6 +63,23 @@ impl ClientTls {
 
     fn rate(&self) -> Option<MutexGuard<'_, HandshakeRate>> {
         self.rate.as_ref().map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Tells the log how clients have to begin, in the reference's words.
+pub(crate) fn tell(client: &ClientOptions) {
+    if client.proxy_protocol {
+        info!("PROXY protocol enabled for client connections");
+    }
+    let Some(tls) = &client.tls else { return };
+    let is_first = tls.handshake_first == HandshakeFirst::Yes;
+    if client.allow_non_tls && !is_first {
+        info!("TLS available for client connections");
+    } else {
+        info!("TLS required for client connections");
+    }
+    if is_first {
+        warn!("Clients that are not using \"TLS Handshake First\" option will fail to connect");
     }
 }
 

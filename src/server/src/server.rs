@@ -164,6 +164,7 @@ fn serve(
         monitor.start(Arc::clone(&endpoint))?;
     }
     info!("Listening for client connections on {}", acceptor.address());
+    client_tls::tell(&options.client);
     accept_into(&mut acceptor, Arc::clone(&shared), senders.clone(), options.client.max_connections)?;
     let mut traces = Traces::leave(options, program, acceptor.address(), monitor.as_ref())?;
     endpoint.set_accepting(true);
