@@ -77,6 +77,32 @@ fn queue_entries_allow_and_deny_groups() {
     }
 }
 
+// go: server/client_test.go TestSplitSubjectQueue
+#[test]
+fn an_entry_is_a_subject_or_a_subject_and_a_queue() {
+    for entry in ["foo bar", " foo bar ", "foo  bar"] {
+        let permissions = compile(&subscribe(&[entry], &[]));
+        assert!(may_subscribe(&permissions, "foo", "bar"), "{entry:?}");
+        assert!(!may_subscribe(&permissions, "foo", ""), "{entry:?}");
+        assert!(!may_subscribe(&permissions, "foo", "baz"), "{entry:?}");
+    }
+    let plain = compile(&subscribe(&["foo"], &[]));
+    assert!(may_subscribe(&plain, "foo", "") && may_subscribe(&plain, "foo", "bar"));
+    for entry in ["foo  bar fizz", "", "\t", "\n", " \t\r\n"] {
+        let error = Permissions::compile(&subscribe(&[entry], &[])).unwrap_err();
+        let expected = PermissionError::SubscribeAllow(InvalidFilter::Subject(entry.to_owned()));
+        assert_eq!(error, expected);
+    }
+}
+
+// go: server/client_test.go TestClientSetPermissionsPublishDenyQueueQualifierFailsClosed
+#[test]
+fn a_queue_in_a_publish_list_lets_nobody_in() {
+    let entry = "admin.secret workers";
+    let refused = InvalidFilter::Subject(entry.to_owned());
+    assert_eq!(Permissions::compile(&publish(&[], &[entry])), Err(PermissionError::PublishDeny(refused)));
+}
+
 #[test]
 fn an_entry_with_a_queue_narrows_what_one_without_allows() {
     let permissions = compile(&subscribe(&["foo", "foo v1"], &[]));

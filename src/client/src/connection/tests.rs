@@ -6,6 +6,8 @@ pub(crate) mod fixture;
 mod handshake;
 mod logging;
 mod operations;
+mod pings;
 mod publishing;
 mod splits;
 mod subscribing;
+mod without_connect;

@@ -166,3 +166,47 @@ fn handshake_first(key: &str, value: &Value, report: &mut Report) -> Option<Hand
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::file::load;
+    use crate::language::Surroundings;
+
+    struct Text(String);
+
+    impl Surroundings for Text {
+        fn read(&self, _path: &Path) -> io::Result<String> {
+            Ok(self.0.clone())
+        }
+
+        fn variable(&self, _name: &str) -> Option<String> {
+            None
+        }
+    }
+
+    // go: server/client_test.go TestTLSClientHandshakeFirstFallbackDelayConfigValues
+    #[test]
+    fn tls_comes_first_at_once_or_after_a_while_or_not() {
+        const AUTO: HandshakeFirst = HandshakeFirst::Auto(limits::TLS_HANDSHAKE_FIRST_FALLBACK);
+        for (value, expected) in [
+            ("true", HandshakeFirst::Yes),
+            ("false", HandshakeFirst::No),
+            ("\"true\"", HandshakeFirst::Yes),
+            ("\"false\"", HandshakeFirst::No),
+            ("on", HandshakeFirst::Yes),
+            ("off", HandshakeFirst::No),
+            ("auto", AUTO),
+            ("auto_fallback", AUTO),
+            ("300ms", HandshakeFirst::Auto(Duration::from_millis(300))),
+        ] {
+            let text = format!("tls {{ cert_file: a.pem, key_file: b.pem, timeout: 1, first: {value} }}");
+            let loaded = load(Path::new("x.conf"), &Text(text)).unwrap();
+            assert_eq!(loaded.options.client.tls.unwrap().handshake_first, expected, "{value}");
+        }
+    }
+}

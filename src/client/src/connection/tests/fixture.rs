@@ -165,6 +165,8 @@ pub(super) struct RecordingHost {
     pub(super) published: Published,
     pub(super) mappings: HashMap<&'static [u8], &'static [u8]>,
     pub(super) jobs: Vec<HashJob>,
+    /// How the client came.
+    pub(super) connection_type: ConnectionType,
     authenticator: Authenticator,
     accounts: Accounts,
     account: natrium_model::AccountId,
@@ -183,6 +185,7 @@ impl RecordingHost {
             published: Published::Done,
             mappings: HashMap::new(),
             jobs: Vec::new(),
+            connection_type: ConnectionType::Standard,
             authenticator: Authenticator::new(auth, &accounts, ConnectionTypes::NONE).unwrap(),
             accounts,
             account: natrium_model::AccountId::GLOBAL,
@@ -276,7 +279,7 @@ impl Host for RecordingHost {
     }
 
     fn authenticate_without_connect(&mut self, certificate: Option<&PeerCertificate>) -> Decision {
-        self.authenticator.authenticate_without_connect(ConnectionType::Standard, certificate)
+        self.authenticator.authenticate_without_connect(self.connection_type, certificate)
     }
 
     fn verify_password(&mut self, job: HashJob) {
