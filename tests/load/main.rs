@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod client;
+mod fan_out;
 mod killed_mid_frame;
 mod many_connections;
 mod process;

@@ -63,9 +63,7 @@ fn round(site: &Site, count: usize, text: &str) -> u64 {
 }
 
 fn churn(shards: u32) {
-    let limit = process::raise_descriptor_limit();
-    let count = usize::try_from(limit.saturating_sub(OTHER_DESCRIPTORS)).unwrap().min(CONNECTIONS_MAX);
-    assert!(count >= CONNECTIONS_MIN, "raise the limit of open files (ulimit -n), it is {limit}");
+    let count = affordable_connections();
     let site = Site::start(shards, "max_closed_clients: 16");
     // The endpoint's own connection is there once it was asked.
     site.await_connections(0);
@@ -89,6 +87,34 @@ fn churn(shards: u32) {
         assert!(closed <= warm + GROWTH_BYTES_MAX, "{warm} bytes grew to {closed}");
     }
     assert_eq!(site.varz("slow_consumers"), 0);
+}
+
+/// As many connections as this process may open, and [`CONNECTIONS_MAX`] at most.
+fn affordable_connections() -> usize {
+    let limit = process::raise_descriptor_limit();
+    let count = usize::try_from(limit.saturating_sub(OTHER_DESCRIPTORS)).unwrap().min(CONNECTIONS_MAX);
+    assert!(count >= CONNECTIONS_MIN, "raise the limit of open files (ulimit -n), it is {limit}");
+    count
+}
+
+// go: server/norace_1_test.go TestNoRaceClientOutboundQueueMemory
+#[test]
+fn a_message_to_all_leaves_no_memory_in_use() {
+    const PAYLOAD_BYTES: usize = 48_000;
+    // Each takes as much in the kernel and in this process.
+    let count = affordable_connections().min(4_000);
+    let site = Site::start(2, "");
+    let mut clients = subscribers(&site, count);
+    site.await_connections(count);
+    let before = process::resident_bytes(site.pid());
+    site.client().publish("news", &[b'x'; PAYLOAD_BYTES]);
+    for client in &mut clients {
+        assert_eq!(client.message().unwrap().payload.len(), PAYLOAD_BYTES);
+    }
+    site.await_connections(count);
+    let after = process::resident_bytes(site.pid());
+    println!("{count} connections: {before} -> {after}");
+    assert!(after <= before + before / 10, "{before} bytes grew to {after}");
 }
 
 #[test]

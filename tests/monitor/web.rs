@@ -108,7 +108,7 @@ impl Monitored {
 }
 
 pub(crate) struct Client {
-    connection: Connection,
+    pub(crate) connection: Connection,
     pub(crate) id: u64,
 }
 

@@ -15,8 +15,8 @@ mod placement;
 mod server;
 mod shard;
 mod signals;
-mod traces;
 mod slow_consumers;
+mod traces;
 mod usage;
 
 use std::fmt::Display;
