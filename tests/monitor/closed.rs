@@ -207,7 +207,7 @@ fn closed_connections_are_shown_alike_to_all_who_ask_at_once() {
 
 #[test]
 fn a_slow_consumer_is_closed_and_counted() {
-    let server = Monitored::natrium(2, "max_pending: 1MB, no_fast_producer_stall: true");
+    let server = Monitored::natrium(2, "max_pending: 1MB");
     let mut publisher = server.client("{}");
     let mut slow: Vec<_> = (0..5).map(|_| server.client("{}")).collect();
     slow[4].tell("SUB foo 1\r\n");

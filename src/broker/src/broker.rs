@@ -37,6 +37,8 @@ pub struct Broker {
     pub(crate) random: Xoshiro256PlusPlus,
     pub(crate) max_pending: usize,
     pub(crate) trace: TraceRules,
+    /// Messages pass by receivers that are far behind.
+    pub(crate) skips_slow: bool,
     caching: MatchCaching,
 }
 
@@ -92,6 +94,7 @@ impl Broker {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             max_pending,
             trace: TraceRules::default(),
+            skips_slow: false,
             caching,
         };
         broker.ensure_account(AccountId::SYSTEM);
@@ -101,6 +104,12 @@ impl Broker {
     /// How much the trace log shows of what is delivered.
     pub fn set_trace_rules(&mut self, rules: TraceRules) {
         self.trace = rules;
+    }
+
+    /// From now on a receiver that has three quarters of `max_pending` waiting gets nothing more until it has read: who
+    /// publishes is not to rest for it.
+    pub fn skip_slow_receivers(&mut self) {
+        self.skips_slow = true;
     }
 
     /// A connection without rights of its own yet, in the global account.

@@ -55,6 +55,9 @@ impl Broker {
         if conn.overflowed || (!conn.features.echo && delivery.publisher == Some(conn_key)) {
             return false;
         }
+        if self.skips_slow && conn.outbox.pending() > self.max_pending / 4 * 3 {
+            return false;
+        }
         let message = &delivery.message;
         if let Some(permissions) = &mut conn.permissions {
             if subscription.delivery_checked {

@@ -193,6 +193,9 @@ pub(crate) async fn run(
     let rules = &shared.rules;
     let mut broker = Broker::new(index, shared.shards, rules.max_pending, rules.caching, seed);
     broker.set_trace_rules(shared.settings.trace);
+    if !rules.publisher_rest {
+        broker.skip_slow_receivers();
+    }
     let tally = Tally::new(rules.closed_clients_max);
     let shard = Rc::new(Shard {
         index,
