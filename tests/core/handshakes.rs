@@ -51,7 +51,7 @@ pub(crate) fn say(stream: &mut Tls, text: &str) {
 
 pub(crate) fn line(stream: &mut impl BufRead) -> String {
     let mut line = String::new();
-    stream.read_line(&mut line).unwrap();
+    assert!(stream.read_line(&mut line).unwrap() > 0, "the server closed the connection");
     line
 }
 
@@ -110,7 +110,8 @@ fn a_tls_client_that_reads_nothing_does_not_hold_up_its_own_close() {
         let mut publisher = connected(&server, "");
         let mut publish = || {
             say(&mut publisher, &message);
-            assert_eq!(line(&mut publisher), "PONG\r\n");
+            // The server may ask something itself before it answers.
+            while line(&mut publisher) != "PONG\r\n" {}
         };
         while server.connections("state=closed").is_empty() {
             publish();
@@ -132,7 +133,7 @@ fn a_tls_client_that_reads_nothing_does_not_hold_up_its_own_close() {
 fn connections_that_break_while_info_is_sent_leave_nothing() {
     const COUNT: usize = 100;
     for config in [String::new(), PKI.block("")] {
-        with_each_server(&config, |name, server| {
+        with_each_server(&config, |_, server| {
             for number in 0..COUNT {
                 let socket = open(server);
                 if number % 2 == 0 {
@@ -143,7 +144,10 @@ fn connections_that_break_while_info_is_sent_leave_nothing() {
             server.await_connections("", 0);
             let last = open(server);
             info_in_clear(&last);
-            assert_eq!(server.connections("").len(), 1, "{name}");
+            // Those that were still on their way when none was there have gone as well.
+            server.await_connections("", 1);
+            drop(last);
+            server.await_connections("", 0);
         });
     }
 }

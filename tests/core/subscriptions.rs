@@ -1,5 +1,7 @@
 //! How many subscriptions there are, and that none outlives its client.
 
+use serde_json::Value;
+
 use crate::web::Monitored;
 use crate::with_each_server;
 
@@ -61,4 +63,51 @@ fn what_comes_after_the_end_is_not_heard() {
         assert_eq!(closed[0]["subscriptions"], 0, "{closed:?}");
         assert_eq!(server.json("/subsz")["num_subscriptions"], 0);
     }
+}
+
+// go: server/sublist_test.go TestSublistNumInterest
+#[test]
+fn plain_and_queue_subscriptions_on_a_subject_are_counted() {
+    with_each_server("", |name, server| {
+        let mut client = server.client("{\"verbose\":false}");
+        // Plain ones and members of queue groups that would hear `subject`.
+        let interest = |subject: &str| {
+            let page = server.json(&format!("/subsz?subs=1&test={subject}"));
+            let listed = page["subscriptions_list"].as_array().cloned().unwrap_or_default();
+            let ours = listed.iter().filter(|shown| shown["account"] == "$G");
+            let in_queue = |shown: &&Value| shown.get("qgroup").is_some();
+            let (queued, plain): (Vec<&Value>, Vec<&Value>) = ours.partition(in_queue);
+            (plain.len(), queued.len())
+        };
+        let subjects = ["foo", "foo.bar", "foo.bar.baz"];
+        for (filter, wanted) in [
+            ("foo", [1, 0, 0]),
+            ("foo.*", [0, 1, 0]),
+            ("foo.>", [0, 1, 1]),
+            ("*.>", [0, 1, 1]),
+            ("*.bar", [0, 1, 0]),
+            ("*", [1, 0, 0]),
+        ] {
+            client.tell(&format!("SUB {filter} 1\r\n"));
+            assert_eq!(subjects.map(interest), wanted.map(|count| (count, 0)), "{name}: {filter}");
+            assert_eq!(interest("bar").1, 0, "{name}: {filter}");
+            client.tell("UNSUB 1\r\n");
+            assert_eq!(subjects.map(interest), [(0, 0); 3], "{name}: {filter}");
+        }
+        for (filter, at) in [("foo", 0), ("foo.*", 1)] {
+            let members = [(1, "bar"), (2, "baz"), (3, "baz")];
+            for (sid, queue) in members {
+                client.tell(&format!("SUB {filter} {queue} {sid}\r\n"));
+                let mut expected = [(0, 0); 3];
+                expected[at] = (0, sid);
+                assert_eq!(subjects.map(interest), expected, "{name}: {filter} {queue}");
+            }
+            for (sid, _) in members {
+                client.tell(&format!("UNSUB {sid}\r\n"));
+                let mut expected = [(0, 0); 3];
+                expected[at] = (0, members.len() - sid);
+                assert_eq!(subjects.map(interest), expected, "{name}: {filter} without {sid}");
+            }
+        }
+    });
 }

@@ -348,6 +348,7 @@ fn a_filter_that_is_alone_is_known_for_it() {
 }
 
 // go: server/sublist_test.go TestSublistHasInterest
+// go: server/sublist_test.go TestSublistNumInterest
 #[test]
 fn asking_for_interest_finds_what_a_match_cached() {
     let mut map = map(MatchCaching::On);
