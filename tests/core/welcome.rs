@@ -1,5 +1,6 @@
 //! What a server says first.
 
+use natrium_tests::server::{Launch, LaunchError};
 use natrium_tests::wire::Connection;
 use serde_json::Value;
 
@@ -34,4 +35,17 @@ fn a_server_without_a_name_goes_by_its_key() {
         let id = info["server_id"].as_str().unwrap();
         assert!(id.starts_with('N') && id.len() == 56, "{name}: {id}");
     });
+}
+
+// go: server/server_test.go TestClientAdvertiseErrorOnStartup
+#[test]
+fn an_address_nobody_can_reach_keeps_the_server_from_starting() {
+    let mut launch = Launch::natrium(1).unwrap();
+    launch.config = "client_advertise: \"addr:::123\"".to_owned();
+    match launch.start() {
+        Err(LaunchError::Exited { log }) => {
+            assert!(log.contains("client_advertise") && log.contains("addr:::123"), "{log}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
