@@ -127,6 +127,14 @@ impl Commits {
         self.last_step
     }
 
+    /// The step of the oldest commit that is not gathered.
+    pub(super) fn next_step(&self) -> u64 {
+        match self.queue.front() {
+            Some(Commit::Direct { step, .. }) => *step,
+            _ => self.gathered_step,
+        }
+    }
+
     pub(super) fn gathered_step(&self) -> u64 {
         self.gathered_step
     }

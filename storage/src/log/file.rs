@@ -26,6 +26,8 @@ pub(super) struct LogFile<D: Disk> {
     pub(super) path: PathBuf,
     pub(super) file: Rc<D::File>,
     pub(super) commits: RefCell<Commits>,
+    /// Commits that the operating system has: they outlive the process, not yet a loss of power.
+    pub(super) written: Rc<Progress>,
     /// Commits that are durable, in the log or in the file.
     pub(super) durable: Rc<Progress>,
     /// Commits that are durable in the file.
@@ -66,6 +68,7 @@ impl<D: Disk> LoggedFile<D> {
             path: path.to_path_buf(),
             file,
             commits: RefCell::new(Commits::new(number, len, tail)),
+            written: Rc::default(),
             durable: Rc::default(),
             folded: Rc::default(),
             work: Cell::new(Work::None),
@@ -145,6 +148,12 @@ impl<D: Disk> LoggedFile<D> {
                 return Ok(bytes);
             }
         }
+    }
+
+    /// Resolves when all that was committed so far is with the operating system: it outlives the process then, and is made
+    /// durable next.
+    pub fn written(&self) -> Ticket {
+        self.file.written.ticket(self.file.commits.borrow().last_step())
     }
 
     /// Waits until all that was committed so far is durable in the file itself.

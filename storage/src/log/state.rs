@@ -270,8 +270,10 @@ impl<D: Disk> State<D> {
         file.work.set(Work::File);
         match next {
             Next::Direct { offset, pages } => Some(Box::pin(async move {
+                let step = file.commits.borrow().next_step();
                 let write = async {
                     file.file.write_at(offset, &pages).await?;
+                    file.written.advance(step);
                     file.file.sync().await
                 };
                 let result = write.await;
@@ -348,9 +350,15 @@ impl<D: Disk> State<D> {
         let buffer = builder.finish(Place { segment, page, salt: self.salt, number, low });
         self.next_batch += 1;
         self.is_writing = true;
+        let step_of =
+            |file: &Rc<LogFile<D>>| (Rc::clone(&file.written), file.commits.borrow().gathered_step());
+        let written: Vec<_> = self.members.iter().map(step_of).collect();
         Box::pin(async move {
             let write = async {
                 file.write_at(u64::from(page) * PAGE, &buffer).await?;
+                for (written, step) in written {
+                    written.advance(step);
+                }
                 file.sync().await
             };
             let result = write.await;
@@ -371,7 +379,9 @@ impl<D: Disk> State<D> {
         let mut members = std::mem::take(&mut self.members);
         for file in members.drain(..) {
             self.backlog -= file.commits.borrow_mut().batch_is_durable();
-            file.durable.advance(file.commits.borrow().gathered_step());
+            let step = file.commits.borrow().gathered_step();
+            file.written.advance(step);
+            file.durable.advance(step);
             file.work.set(Work::None);
             self.schedule(&file);
             self.fold_if_large(&file);
@@ -392,7 +402,9 @@ impl<D: Disk> State<D> {
         self.backlog -= bytes;
         self.stats.directs += 1;
         self.stats.direct_bytes += bytes as u64;
-        file.durable.advance(file.commits.borrow().gathered_step());
+        let step = file.commits.borrow().gathered_step();
+        file.written.advance(step);
+        file.durable.advance(step);
         self.schedule(file);
         self.queue_fold(file);
     }
@@ -513,6 +525,7 @@ impl<D: Disk> State<D> {
 
     fn give_up(&mut self, file: &LogFile<D>, error: &LogError) {
         self.backlog -= file.commits.borrow_mut().give_up();
+        file.written.fail(error);
         file.durable.fail(error);
         file.folded.fail(error);
         file.fold_wanted.set(None);

@@ -15,6 +15,8 @@ pub(super) struct Commits {
     has_changes: Cell<bool>,
     durable: Cell<CommitNumber>,
     durable_seq: Cell<u64>,
+    /// How often the store was cut: sequences from before a cut say nothing of those after.
+    cuts: Cell<u64>,
     failed: RefCell<Option<StoreError>>,
     waiting: RefCell<Vec<(CommitNumber, Waker)>>,
     writer: RefCell<Option<Waker>>,
@@ -29,6 +31,7 @@ impl Default for Commits {
             has_changes: Cell::new(false),
             durable: Cell::new(0),
             durable_seq: Cell::new(0),
+            cuts: Cell::new(0),
             failed: RefCell::new(None),
             waiting: RefCell::new(Vec::new()),
             writer: RefCell::new(None),
@@ -70,10 +73,23 @@ impl Commits {
         number
     }
 
-    pub(super) fn set_durable(&self, commit: CommitNumber, last_seq: u64) {
+    pub(super) fn set_durable(&self, commit: CommitNumber, last_seq: u64, cuts: u64) {
         self.durable.set(commit);
-        self.durable_seq.set(last_seq);
+        if cuts == self.cuts.get() {
+            self.durable_seq.set(last_seq);
+        }
         self.wake(|waiting| waiting <= commit);
+    }
+
+    /// Nothing above `seq` is there any more, and what comes there next is not durable yet.
+    pub(super) fn cut(&self, seq: u64) {
+        self.cuts.set(self.cuts.get() + 1);
+        self.durable_seq.set(self.durable_seq.get().min(seq));
+    }
+
+    #[must_use]
+    pub(super) fn cuts(&self) -> u64 {
+        self.cuts.get()
     }
 
     /// What recovery found is durable.

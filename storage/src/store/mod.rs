@@ -202,8 +202,19 @@ impl<D: Disk> Store<D> {
         self.apply_limits().await
     }
 
+    /// What a crash, or other limits than before, left too much of.
+    async fn enforce_limits_at_start(&self, some_subject_is_over: bool) -> Result<(), StoreError> {
+        if some_subject_is_over {
+            self.apply_limits().await?;
+        } else if self.with(|ledger| ledger.is_over_in_all()) {
+            self.enforce_limits(None, &mut Pins::default()).await?;
+            self.changed();
+        }
+        Ok(())
+    }
+
     /// Takes out whatever the limits have no room for.
-    pub(crate) async fn apply_limits(&self) -> Result<CommitNumber, StoreError> {
+    async fn apply_limits(&self) -> Result<CommitNumber, StoreError> {
         let mut pins = Pins::default();
         if let Some(max) = self.with(|ledger| ledger.limits.max_messages_per_subject) {
             let over = self.with(|ledger| ledger.subjects_over(max));

@@ -180,6 +180,7 @@ impl<D: Disk> Store<D> {
             .await?;
         let salt = self.next_salt();
         self.with(|ledger| ledger.cut(seq, timestamp, salt));
+        self.0.commits.cut(seq);
         Ok(self.changed())
     }
 }

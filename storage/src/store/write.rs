@@ -168,7 +168,7 @@ impl Ledger {
         max.is_some_and(|max| u64::from(self.subjects.by_id(subject).messages) > max) || self.is_over_in_all()
     }
 
-    fn is_over_in_all(&self) -> bool {
+    pub(super) fn is_over_in_all(&self) -> bool {
         self.limits.max_messages.is_some_and(|max| self.messages > max)
             || self.limits.max_bytes.is_some_and(|max| self.bytes > max)
     }

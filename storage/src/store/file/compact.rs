@@ -50,9 +50,9 @@ impl<D: Disk> FileMedia<D> {
             let Some(block) = ledger.block(*number) else { return false };
             let is_sparse =
                 block.record_bytes * 2 < u64::from(block.plain_len) && block.plain_len >= REWRITE_LEN_MIN;
-            let is_coded_otherwise = files
-                .get(number)
-                .is_some_and(|file| file.coding.encryption != self.options.coding.encryption);
+            let is_coded_otherwise = files.get(number).is_some_and(|file| {
+                file.footer.is_none() || file.coding.encryption != self.options.coding.encryption
+            });
             is_sparse || is_coded_otherwise || erased.contains(number)
         };
         let sealed =

@@ -107,7 +107,7 @@ impl<D: Disk> FileMedia<D> {
             salt: block.salt,
             coding,
             cipher: head.cipher,
-            writer: Some(Writer { logged, file, encoder, commit: 0 }),
+            writer: Some(Writer { logged, file, encoder, commit: 0, can_seal: true }),
             footer: None,
             allocated,
         })

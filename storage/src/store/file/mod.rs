@@ -63,6 +63,9 @@ pub enum Durability {
     /// It is on stable storage.
     #[default]
     Synced,
+    /// The operating system has it: it outlives the process, not a loss of power in the moment until it is synced, which
+    /// is at once.
+    Written,
     /// It is in memory. It is written and synced at once all the same, but nobody waits.
     Deferred,
 }
@@ -114,6 +117,8 @@ struct Writer<D: Disk> {
     file: Rc<D::File>,
     encoder: FrameEncoder,
     commit: u64,
+    /// Not where the block is encrypted and an earlier run wrote it: its nonces are that run's.
+    can_seal: bool,
 }
 
 /// Where the footer of a sealed block is.

@@ -53,21 +53,22 @@ pub struct FileReport {
     pub torn: u64,
 }
 
-/// One block's file, looked at.
-struct Found<D: Disk> {
+/// One block's file, by its head.
+struct Found {
     name: BlockName,
     path: PathBuf,
     header: Header,
     cipher: Option<Rc<BlockCipher>>,
-    file: Rc<D::File>,
     file_len: u64,
-    footer: Option<(FooterPlace, Summary, Spans)>,
 }
 
-enum Look<D: Disk> {
-    Block(Box<Found<D>>),
+enum Look {
+    Block(Box<Found>),
     Other(PathBuf, Condition),
 }
+
+/// A footer that was read.
+type Footer = (FooterPlace, Summary, Spans);
 
 /// A block as it will be in the store.
 struct Built<D: Disk> {
@@ -108,22 +109,31 @@ impl<D: Disk> Store<D> {
         let mut files = BTreeMap::new();
         let mut later = Later::default();
         let last_number = found.last().map(|found| found.name.number);
-        for found in found.into_iter().rev() {
+        let mut is_over = false;
+        // Few files are open and few footers in memory at a time, however many there are.
+        let mut footers = futures_util::stream::iter(found.into_iter().rev())
+            .map(|found| with_footer(disk, found))
+            .buffered(LOOKS_AT_ONCE);
+        while let Some(read) = footers.next().await {
+            let (found, footer) = read?;
             let number = found.name.number;
-            if let Some(condition) = later.makes_needless(&found) {
+            if let Some(condition) = later.makes_needless(&found, footer.as_ref()) {
                 act(disk, &options.folder, &found.path, condition, &mut recovery).await?;
                 continue;
             }
             let is_last = Some(number) == last_number;
-            let block = build(&engine, &options, found, is_last, &later, &mut recovery).await?;
+            let block = build(&engine, &options, found, footer, is_last, &later, &mut recovery).await?;
             later.hear(&block, &mut recovery);
             if block.block.messages == 0 && block.block.last < later.low && !block.block.is_written_on() {
                 act(disk, &options.folder, &block.file.path, Condition::Dead, &mut recovery).await?;
                 continue;
             }
             let ledger = ledger.get_or_insert_with(|| empty_ledger(&options));
-            files.insert(number, enter(ledger, block));
+            let (file, has_over) = enter(ledger, block);
+            files.insert(number, file);
+            is_over |= has_over;
         }
+        drop(footers);
         recovery.blocks = files.len();
         let next_number = last_number.unwrap_or(0) + 1;
         let mut ledger = ledger.unwrap_or_else(|| empty_ledger(&options));
@@ -133,7 +143,7 @@ impl<D: Disk> Store<D> {
         let media = FileMedia::new(engine.clone(), options.clone(), files);
         let store = Self::new(ledger, Media::File(Box::new(media)), options.block_len);
         store.0.commits.set_durable_seq(last);
-        store.apply_limits().await?;
+        store.enforce_limits_at_start(is_over).await?;
         engine.spawn(super::write::write_commits(store.clone()));
         engine.spawn(super::maintain::maintain(store.clone()));
         if let Media::File(media) = &store.0.media {
@@ -151,12 +161,12 @@ impl Block {
 
 impl Later {
     /// Whether nothing of a block is needed, as its footer alone tells.
-    fn makes_needless<D: Disk>(&self, found: &Found<D>) -> Option<Condition> {
+    fn makes_needless(&self, found: &Found, footer: Option<&Footer>) -> Option<Condition> {
         let first = found.header.first;
         if self.cut.is_some_and(|cut| first > cut) {
             return Some(Condition::TakenBack);
         }
-        let (_, summary, _) = found.footer.as_ref()?;
+        let (_, summary, _) = footer?;
         (summary.last < self.low && self.any_entries).then_some(Condition::Dead)
     }
 
@@ -225,9 +235,9 @@ impl MinSome for Option<u64> {
 async fn look_at_all<D: Disk>(
     engine: &Engine<D>,
     options: &StoreOptions,
-) -> Result<(Vec<Found<D>>, Vec<(PathBuf, Condition)>), StoreError> {
+) -> Result<(Vec<Found>, Vec<(PathBuf, Condition)>), StoreError> {
     let mut others = Vec::new();
-    let mut blocks: Vec<Found<D>> = Vec::new();
+    let mut blocks: Vec<Found> = Vec::new();
     let entries = engine.disk().list(&options.folder).await?;
     let mut names = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::File) {
@@ -265,16 +275,16 @@ async fn look_at<D: Disk>(
     engine: &Engine<D>,
     options: &StoreOptions,
     name: BlockName,
-) -> Result<Look<D>, StoreError> {
+) -> Result<Look, StoreError> {
     let path = name.path(&options.folder);
-    let file = Rc::new(engine.disk().open(&path, Open::Write).await?);
+    let file = engine.disk().open(&path, Open::Read).await?;
     let file_len = file.size().await?;
     let head = file.read_at(0, HEAD_LEN).await?;
     let header = match head_of(&head) {
         Ok(header) => header,
         Err(HeaderError::Version(version)) => return Err(StoreError::Version { path, version }),
         Err(_) if head.len() < HEAD_LEN => return Ok(Look::Other(path, Condition::TooShort)),
-        Err(_) if is_all_zeros(&*file, file_len).await? => return Ok(Look::Other(path, Condition::Zeros)),
+        Err(_) if is_all_zeros(&file, file_len).await? => return Ok(Look::Other(path, Condition::Zeros)),
         Err(HeaderError::NotABlock | HeaderError::Damaged) => {
             return Ok(Look::Other(path, Condition::NoHead));
         }
@@ -286,8 +296,13 @@ async fn look_at<D: Disk>(
         return Ok(Look::Other(path, Condition::WrongName));
     }
     let cipher = cipher_of(&header, options, &path)?;
-    let footer = read_footer(&*file, file_len, header.salt, cipher.as_deref()).await?;
-    Ok(Look::Block(Box::new(Found { name, path, header, cipher, file, file_len, footer })))
+    Ok(Look::Block(Box::new(Found { name, path, header, cipher, file_len })))
+}
+
+async fn with_footer<D: Disk>(disk: &D, found: Found) -> Result<(Found, Option<Footer>), StoreError> {
+    let file = disk.open(&found.path, Open::Read).await?;
+    let footer = read_footer(&file, found.file_len, found.header.salt, found.cipher.as_deref()).await?;
+    Ok((found, footer))
 }
 
 async fn is_all_zeros<F: File>(file: &F, len: u64) -> Result<bool, StoreError> {
@@ -337,7 +352,7 @@ async fn read_footer<F: File>(
     file_len: u64,
     salt: u64,
     cipher: Option<&BlockCipher>,
-) -> Result<Option<(FooterPlace, Summary, Spans)>, StoreError> {
+) -> Result<Option<Footer>, StoreError> {
     if file_len < (HEAD_LEN + PAGE_SIZE) as u64 || !file_len.is_multiple_of(PAGE_SIZE as u64) {
         return Ok(None);
     }
@@ -364,18 +379,19 @@ async fn read_footer<F: File>(
 async fn build<D: Disk>(
     engine: &Engine<D>,
     options: &StoreOptions,
-    mut found: Found<D>,
+    found: Found,
+    footer: Option<Footer>,
     is_last: bool,
     later: &Later,
     recovery: &mut Recovery,
 ) -> Result<Built<D>, StoreError> {
-    if let Some((place, summary, spans)) = found.footer.take() {
+    if let Some((place, summary, spans)) = footer {
         let deleted =
             later.deleted_in(summary.first, summary.last, summary.absorbed_below, found.name.number);
         let summary = if deleted.is_subset(&summary.gone) {
             Some(summary)
         } else {
-            read_rows(&found, place, summary.subjects.len())
+            read_rows(engine.disk(), &found, place, summary.subjects.len())
                 .await?
                 .map(|rows| without(&summary, rows, &deleted))
         };
@@ -387,11 +403,13 @@ async fn build<D: Disk>(
 }
 
 async fn read_rows<D: Disk>(
-    found: &Found<D>,
+    disk: &D,
+    found: &Found,
     place: FooterPlace,
     subjects: usize,
 ) -> Result<Option<Vec<Row>>, StoreError> {
-    let piece = found.file.read_at(place.table_at, (place.summary_at - place.table_at) as usize).await?;
+    let file = disk.open(&found.path, Open::Read).await?;
+    let piece = file.read_at(place.table_at, (place.summary_at - place.table_at) as usize).await?;
     let table =
         frame_at(&piece, 0, place.table_at, FrameKind::Table, found.header.salt, found.cipher.as_deref());
     Ok(table.and_then(|body| decode_table(&body, subjects)))
@@ -422,7 +440,7 @@ fn times_of(summary: &Summary) -> Vec<Times> {
 }
 
 fn sealed<D: Disk>(
-    found: Found<D>,
+    found: Found,
     place: FooterPlace,
     mut summary: Summary,
     spans: Spans,
@@ -445,7 +463,7 @@ fn sealed<D: Disk>(
     Built { block, file, summary }
 }
 
-fn outline<D: Disk>(found: &Found<D>, summary: &Summary, spans: Spans, phase: Phase) -> Block {
+fn outline(found: &Found, summary: &Summary, spans: Spans, phase: Phase) -> Block {
     Block {
         number: found.name.number,
         generation: found.header.generation,
@@ -470,14 +488,15 @@ fn outline<D: Disk>(found: &Found<D>, summary: &Summary, spans: Spans, phase: Ph
 async fn scanned<D: Disk>(
     engine: &Engine<D>,
     options: &StoreOptions,
-    found: Found<D>,
+    found: Found,
     is_last: bool,
     later: &Later,
     recovery: &mut Recovery,
 ) -> Result<Built<D>, StoreError> {
     recovery.scanned += 1;
     let salt = found.header.salt;
-    let bytes = found.file.read_at(0, usize::try_from(found.file_len).unwrap_or(usize::MAX)).await?;
+    let file = Rc::new(engine.disk().open(&found.path, Open::Write).await?);
+    let bytes = file.read_at(0, usize::try_from(found.file_len).unwrap_or(usize::MAX)).await?;
     let ending = if later.any_entries { Ending::Followed } else { Ending::MayBeTorn };
     let scan = scan(&bytes, salt, ending, |at, head, body| {
         decode_frame(head, body, found.cipher.as_deref(), salt, at).ok()
@@ -492,7 +511,7 @@ async fn scanned<D: Disk>(
         recovery.files.push(FileReport { path: found.path.clone(), condition, damage, torn });
     }
     if torn > 0 {
-        clear_torn_end(engine, options, &found, &bytes, scan.end).await?;
+        clear_torn_end(engine, options, &found, &*file, &bytes, scan.end).await?;
     }
     let deleted = later.deleted_in(own.first, own.last, own.absorbed_below, found.name.number);
     let mut summary = if deleted.is_empty() { own.clone() } else { without(&own, rows.clone(), &deleted) };
@@ -510,10 +529,10 @@ async fn scanned<D: Disk>(
     open.full = (!goes_on).then(|| own.gone.clone());
     open.recovered_rows = Some((own, rows));
     let block = outline(&found, &summary, spans, Phase::Open(Box::new(open)));
-    let logged = attach(engine, &found, scan.end, &bytes);
-    // The footer of an encrypted block has a key of its own use: no frame was ever sealed at its place.
+    let logged = attach(engine, &found.path, &file, scan.end, &bytes);
     let encoder = FrameEncoder::new(found.header.coding.compression, None);
-    let writer = Writer { logged, file: Rc::clone(&found.file), encoder, commit: scan.last_commit };
+    let can_seal = found.header.coding.encryption == Encryption::None;
+    let writer = Writer { logged, file, encoder, commit: scan.last_commit, can_seal };
     let file = BlockFile {
         path: found.path,
         salt,
@@ -528,13 +547,14 @@ async fn scanned<D: Disk>(
 
 fn attach<D: Disk>(
     engine: &Engine<D>,
-    found: &Found<D>,
+    path: &Path,
+    file: &Rc<D::File>,
     end: u64,
     bytes: &Bytes,
 ) -> crate::log::LoggedFile<D> {
     let page = end - end % PAGE_SIZE as u64;
     let tail = &bytes[page as usize..end as usize];
-    engine.log().attach(&found.path, Rc::clone(&found.file), end, tail)
+    engine.log().attach(path, Rc::clone(file), end, tail)
 }
 
 /// What the entries of a block tell, and the messages that damage took.
@@ -614,7 +634,8 @@ fn push_span(spans: &mut Spans, span: Option<Span>, next: u32) {
 async fn clear_torn_end<D: Disk>(
     engine: &Engine<D>,
     options: &StoreOptions,
-    found: &Found<D>,
+    found: &Found,
+    file: &D::File,
     bytes: &Bytes,
     end: u64,
 ) -> Result<(), StoreError> {
@@ -639,8 +660,8 @@ async fn clear_torn_end<D: Disk>(
     copy.write_at(0, &torn).await?;
     copy.sync().await?;
     disk.sync_folder(&aside).await?;
-    found.file.write_at(from as u64, &vec![0; used]).await?;
-    found.file.sync().await?;
+    file.write_at(from as u64, &vec![0; used]).await?;
+    file.sync().await?;
     Ok(())
 }
 
@@ -652,7 +673,11 @@ fn empty_ledger(options: &StoreOptions) -> Ledger {
 }
 
 /// Puts a block before those that are there.
-fn enter<D: Disk>(ledger: &mut Ledger, built: Built<D>) -> BlockFile<D> {
+///
+/// True with it: a subject has more messages than the limits allow.
+fn enter<D: Disk>(ledger: &mut Ledger, built: Built<D>) -> (BlockFile<D>, bool) {
+    let max = ledger.limits.max_messages_per_subject.unwrap_or(u64::MAX);
+    let mut is_over = false;
     let Built { mut block, file, summary } = built;
     if ledger.blocks.is_empty() {
         ledger.last = block.last;
@@ -668,6 +693,7 @@ fn enter<D: Disk>(ledger: &mut Ledger, built: Built<D>) -> BlockFile<D> {
         });
         subject.first = totals.first;
         subject.messages += totals.messages;
+        is_over |= u64::from(subject.messages) > max;
         block.subjects.insert(leaf.0);
     }
     for times in times_of(&summary) {
@@ -682,7 +708,7 @@ fn enter<D: Disk>(ledger: &mut Ledger, built: Built<D>) -> BlockFile<D> {
         open.index = index_of(&own, rows, |text| subjects.find(text));
     }
     ledger.blocks.push_front(block);
-    file
+    (file, is_over)
 }
 
 /// An index that more can be pushed to.

@@ -63,6 +63,12 @@ impl<D: Disk> FileMedia<D> {
         let Some((summary, rows)) = prepared else { return Ok(()) };
         let spans =
             store.with(|ledger| ledger.block(number).map(|block| block.spans.clone())).unwrap_or_default();
+        if self.with_file(number, |file| file.writer.as_ref().is_some_and(|writer| !writer.can_seal))
+            == Some(true)
+        {
+            self.settle_writer(store, number, None).await?;
+            return Ok(());
+        }
         let footer = self.with_file(number, |file| {
             let salt = file.salt;
             let writer = file.writer.as_mut()?;
@@ -74,12 +80,24 @@ impl<D: Disk> FileMedia<D> {
         });
         let Some((place, ticket)) = footer.flatten() else { return Ok(()) };
         ticket.await?;
+        self.settle_writer(store, number, Some(place)).await
+    }
+
+    /// A block is only read from now on. One that has no footer is rewritten next.
+    async fn settle_writer(
+        &self,
+        store: &Store<D>,
+        number: BlockNumber,
+        footer: Option<FooterPlace>,
+    ) -> Result<(), StoreError> {
         let Some((logged, file)) = self.writer_of(number) else { return Ok(()) };
         logged.fold().await?;
-        file.truncate(place.file_len).await?;
-        file.sync().await?;
+        if let Some(place) = footer {
+            file.truncate(place.file_len).await?;
+            file.sync().await?;
+        }
         let writer = self.with_file(number, |file| {
-            file.footer = Some(place);
+            file.footer = footer;
             file.writer.take()
         });
         if let Some(writer) = writer.flatten() {

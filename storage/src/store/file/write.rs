@@ -22,8 +22,16 @@ use crate::store::{CommitNumber, Media, Store, StoreError};
 struct HandOver {
     commit: CommitNumber,
     last_seq: u64,
+    /// Of the store, when it was closed.
+    cuts: u64,
     parts: Vec<PartOfBlock>,
     leaving: Vec<Block>,
+}
+
+impl HandOver {
+    fn is_last_part(&self, block: BlockNumber) -> bool {
+        self.parts.last().is_some_and(|part| part.block.number == block)
+    }
 }
 
 /// What of a commit goes into one block: positions of the bodies of its frames.
@@ -52,14 +60,15 @@ pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
         let taken = {
             let _pass = store.0.gate.enter().await;
             let commit = store.0.commits.take();
-            store.with(|ledger| ledger.hand_over(commit))
+            let cuts = store.0.commits.cuts();
+            store.with(|ledger| ledger.hand_over(commit, cuts))
         };
-        let (commit, last_seq) = (taken.commit, taken.last_seq);
+        let (commit, last_seq, cuts) = (taken.commit, taken.last_seq, taken.cuts);
         if media.options.durability == Durability::Deferred {
-            store.0.commits.set_durable(commit, last_seq);
+            store.0.commits.set_durable(commit, last_seq, cuts);
         }
         match media.write(&store, taken).await {
-            Ok(()) => store.0.commits.set_durable(commit, last_seq),
+            Ok(()) => store.0.commits.set_durable(commit, last_seq, cuts),
             Err(error) => {
                 store.0.commits.fail(error);
                 break;
@@ -72,16 +81,24 @@ pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
 
 impl<D: Disk> FileMedia<D> {
     async fn write(&self, store: &Store<D>, taken: HandOver) -> Result<(), StoreError> {
-        for part in taken.parts {
+        for part in &taken.parts {
             let number = part.block.number;
             self.ensure_file(part.block).await?;
-            let Some((out, frames, is_direct)) = self.encode(store, &part) else { continue };
+            let Some((out, frames, is_direct)) = self.encode(store, part) else { continue };
             self.fill_ahead(number, out.len()).await?;
             let ticket = self.with_file(number, |file| {
                 let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
                 if is_direct { writer.logged.append_direct(&out) } else { writer.logged.append(&out) }
             });
             let Some(ticket) = ticket else { continue };
+            if taken.is_last_part(number) && self.options.durability == Durability::Written {
+                let written =
+                    self.with_file(number, |file| file.writer.as_ref().map(|writer| writer.logged.written()));
+                if let Some(written) = written.flatten() {
+                    written.await?;
+                    store.0.commits.set_durable(taken.commit, taken.last_seq, taken.cuts);
+                }
+            }
             ticket.await?;
             self.gather(store, number, &frames);
             let has_work = store.with(|ledger| {
@@ -209,11 +226,14 @@ impl<D: Disk> FileMedia<D> {
 
 impl Ledger {
     /// Closes a commit: what goes into it.
-    fn hand_over(&mut self, commit: CommitNumber) -> HandOver {
+    fn hand_over(&mut self, commit: CommitNumber, cuts: u64) -> HandOver {
         self.write_deletes();
         let created = self.last_timestamp.unwrap_or(Timestamp(0));
         let mut parts = Vec::new();
-        for block in &mut self.blocks {
+        // Entries wait at the end of the store only.
+        let waiting = self.blocks.iter().rev().take_while(|block| block.open().is_some()).count();
+        let from = self.blocks.len() - waiting;
+        for block in self.blocks.range_mut(from..) {
             let block_of_part = NewBlock {
                 number: block.number,
                 generation: block.generation,
@@ -229,7 +249,7 @@ impl Ledger {
                 }
             }
         }
-        HandOver { commit, last_seq: self.last, parts, leaving: std::mem::take(&mut self.leaving) }
+        HandOver { commit, last_seq: self.last, cuts, parts, leaving: std::mem::take(&mut self.leaving) }
     }
 }
 
