@@ -49,3 +49,37 @@ fn what_is_delivered_is_traced_with_its_headers_and_its_body() {
         assert_eq!(told(&Monitored::natrium(shards, config)), reference, "{shards} shards");
     }
 }
+
+#[test]
+fn subscriptions_that_end_are_traced() {
+    let told = |server: &Monitored| {
+        let mut client = server.client("{\"verbose\":false}");
+        client.tell("SUB foo 1\r\nUNSUB 1 2\r\nSUB bar q 2\r\n");
+        client.say("PUB foo 1\r\na\r\nPUB foo 1\r\nb\r\n");
+        client.message();
+        client.message();
+        client.tell("UNSUB 2\r\nUNSUB 7\r\nSUB baz 3\r\n");
+        drop(client);
+        let ends = |text: &&str| text.contains("DELSUB") || text.contains("Auto-unsubscribe");
+        let look = || {
+            let log = server.server.log();
+            let texts = log.lines().filter_map(|line| line.split_once(" - cid:")?.1.split_once(" - "));
+            texts.map(|(_, text)| text).filter(ends).map(str::to_owned).collect::<Vec<_>>()
+        };
+        await_that("lines of the log", look, |lines| lines.len() >= 4)
+    };
+    let config = "debug: true, trace: true";
+    let reference = told(&Monitored::reference(config));
+    assert_eq!(
+        reference,
+        [
+            "Auto-unsubscribe limit of 2 reached for sid '1'",
+            "<-> [DELSUB 1]",
+            "<-> [DELSUB 2]",
+            "<-> [DELSUB 3]"
+        ]
+    );
+    for shards in [1, 2] {
+        assert_eq!(told(&Monitored::natrium(shards, config)), reference, "{shards} shards");
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use natrium_client::{is_traced, trace_delivery};
+use natrium_client::{is_traced, tell_last_message, trace_delivery};
 use natrium_wire::{Publish, encode};
 
 use crate::batch::SHARED_PAYLOAD_BYTES_MIN;
@@ -77,6 +77,9 @@ impl Broker {
             }
             if subscription.delivered + 1 == subscription.max {
                 self.scratch.expired.push(key);
+                if let Some(name) = &conn.log_name {
+                    tell_last_message(name, subscription.max, subscription.sid.as_bytes());
+                }
             }
         }
         subscription.delivered += 1;

@@ -1,5 +1,6 @@
 //! Subscriptions of this shard's connections: how they come and go, and what the other shards are told of it.
 
+use natrium_client::{is_traced, trace_removal};
 use natrium_model::AccountId;
 use natrium_subject::{FilterId, is_valid_filter};
 
@@ -136,6 +137,11 @@ impl Broker {
     pub(crate) fn remove_subscription(&mut self, key: u32) {
         let subscription = self.subscriptions.remove(key as usize);
         let conn = &mut self.conns[subscription.conn.index()];
+        if is_traced()
+            && let Some(name) = &conn.log_name
+        {
+            trace_removal(name, subscription.sid.as_bytes());
+        }
         let account = conn.account;
         let hash = hash_sid(subscription.sid.as_bytes());
         if let Ok(entry) = conn.sids.find_entry(hash, |other| *other == key) {

@@ -21,7 +21,7 @@ mod subscribing;
 mod tracing;
 
 use tracing::Text;
-pub use tracing::{is_traced, trace_delivery};
+pub use tracing::{is_traced, tell_last_message, trace_delivery, trace_removal};
 
 /// What a client says, understood and checked.
 ///

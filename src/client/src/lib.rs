@@ -12,7 +12,9 @@ mod keepalive;
 mod outbox;
 mod settings;
 
-pub use connection::{Connection, Flow, Pause, Stats, is_traced, trace_delivery};
+pub use connection::{
+    Connection, Flow, Pause, Stats, is_traced, tell_last_message, trace_delivery, trace_removal,
+};
 pub use farewell::farewell;
 pub use host::{Features, Host, Published, Subscribed};
 pub use identity::{ClientIdentity, LogName, Origin};

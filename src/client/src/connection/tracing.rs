@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use log::{Level, log_enabled, trace};
+use log::{Level, debug, log_enabled, trace};
 use natrium_wire::{Publish, encode, quoted};
 
 use super::Connection;
@@ -71,6 +71,17 @@ pub fn trace_delivery(name: &LogName, message: &Publish<'_>, sid: &[u8], rules: 
     if let Some(payload) = traced_payload(message, rules) {
         trace!("{name} - ->> MSG_PAYLOAD: {payload}");
     }
+}
+
+/// Tells the trace log that the connection's subscription `sid` is gone.
+#[cold]
+pub fn trace_removal(name: &LogName, sid: &[u8]) {
+    trace!("{name} - <-> [DELSUB {}]", Text(sid));
+}
+
+/// Tells the log that the subscription `sid` gets its last message of `max`.
+pub fn tell_last_message(name: &LogName, max: u64, sid: &[u8]) {
+    debug!("{name} - Auto-unsubscribe limit of {max} reached for sid '{}'", Text(sid));
 }
 
 impl Connection {
