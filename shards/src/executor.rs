@@ -4,12 +4,14 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use glommio_ng::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, timer::Timer};
+use glommio_ng::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+
+use crate::network::{self, Sleep};
 
 /// Running shards.
 ///
 /// A panic in a task ends its thread. A server that lost a shard must not limp on: release builds abort at the panic.
-pub struct Shards(Vec<ExecutorJoinHandle<()>>);
+pub struct Shards(Vec<ExecutorJoinHandle<io::Result<()>>>);
 
 /// Submission entries of each of an executor's rings. One waits per blocked socket and direction; a full ring submits.
 const RING_DEPTH: usize = 1024;
@@ -34,7 +36,7 @@ impl Shards {
                 .name(&format!("shard-{shard}"))
                 .ring_depth(RING_DEPTH)
                 .io_memory(IO_MEMORY_BYTES)
-                .spawn(move || main(shard))
+                .spawn(move || network::run(main(shard)))
                 .map_err(|error| io::Error::other(error.to_string()))
         };
         cpus.iter().enumerate().map(start).collect::<io::Result<_>>().map(Self)
@@ -43,24 +45,25 @@ impl Shards {
     /// Waits until all shards have ended.
     ///
     /// # Errors
-    /// If one of them panicked.
+    /// If one of them panicked, or could not watch its sockets.
     pub fn join(self) -> io::Result<()> {
-        let ended =
-            |shard: ExecutorJoinHandle<()>| shard.join().map_err(|error| io::Error::other(error.to_string()));
+        let ended = |shard: ExecutorJoinHandle<io::Result<()>>| {
+            shard.join().map_err(|error| io::Error::other(error.to_string()))?
+        };
         self.0.into_iter().try_for_each(ended)
     }
 }
 
-/// Runs `task` on this shard until it ends by itself. (A dropped glommio task is cancelled without a word.)
+/// Runs `task` on this shard until it ends by itself.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    glommio_ng::spawn_local(task).detach();
+    network::spawn(task);
 }
 
 pub async fn sleep(duration: Duration) {
-    Timer::new(duration).await;
+    Sleep::new(duration).await;
 }
 
 /// Runs `job` on a thread that may block. For rare work.
 pub async fn spawn_blocking<R: Send + 'static>(job: impl FnOnce() -> R + Send + 'static) -> R {
-    glommio_ng::executor().spawn_blocking(job).await
+    network::outside(async move { glommio_ng::executor().spawn_blocking(job).await }).await
 }

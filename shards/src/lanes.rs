@@ -4,12 +4,15 @@
 //! piece of data has taken all control that was pushed before it: data is popped first and handed out after the control
 //! that is there by then.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use crossbeam_queue::ArrayQueue;
+
+use crate::network::Pull;
 
 /// What arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl<T> LaneEnds<T> {
     /// Pushes control for shard `to`, who learns of it at [`Self::wake`].
     ///
     /// # Errors
-    /// Gives it back if the lane is full; [`Self::poll_room`] tells when it is not.
+    /// Gives it back if the lane is full; [`Self::attend_room`] tells when it is not.
     pub fn push_control(&self, to: usize, cargo: T) -> Result<(), T> {
         let lane = &self.lanes[self.shard][to];
         push(&lane.control, &lane.sender_waits, cargo)
@@ -77,7 +80,7 @@ impl<T> LaneEnds<T> {
     /// Pushes data for shard `to`, who learns of it at [`Self::wake`].
     ///
     /// # Errors
-    /// Gives it back if the lane is full; [`Self::poll_room`] tells when it is not.
+    /// Gives it back if the lane is full; [`Self::attend_room`] tells when it is not.
     pub fn push_data(&self, to: usize, cargo: T) -> Result<(), T> {
         let lane = &self.lanes[self.shard][to];
         push(&lane.data, &lane.sender_waits, cargo)
@@ -108,8 +111,18 @@ impl<T> LaneEnds<T> {
         self.doors[self.shard].inbox.load(Ordering::Acquire)
     }
 
+    /// Calls `then` each time something was pushed, for ever.
+    pub async fn attend_inbox(&self, then: impl FnMut()) {
+        attend(|cx| self.poll_inbox(cx), then).await;
+    }
+
+    /// Calls `then` each time a lane that was found full has room again, for ever.
+    pub async fn attend_room(&self, then: impl FnMut()) {
+        attend(|cx| self.poll_room(cx), then).await;
+    }
+
     /// Ready when something was pushed.
-    pub fn poll_inbox(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_inbox(&self, cx: &mut Context<'_>) -> Poll<()> {
         let door = &self.doors[self.shard];
         door.inbox_waker.register(cx.waker());
         if self.inbox_pending() { Poll::Ready(()) } else { Poll::Pending }
@@ -136,10 +149,19 @@ impl<T> LaneEnds<T> {
     }
 
     /// Ready once a lane that was found full has room again.
-    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let door = &self.doors[self.shard];
         door.room_waker.register(cx.waker());
         if door.room.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Calls `then` each time `poll`, which other shards wake, is ready.
+async fn attend(poll: impl Fn(&mut Context<'_>) -> Poll<()>, mut then: impl FnMut()) {
+    let pull = Pull::new();
+    loop {
+        poll_fn(|cx| pull.poll(cx, |cx| poll(cx))).await;
+        then();
     }
 }
 

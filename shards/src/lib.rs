@@ -7,6 +7,7 @@ mod executor;
 mod host;
 mod lanes;
 mod mailbox;
+mod network;
 mod socket;
 
 pub use accept::Acceptor;

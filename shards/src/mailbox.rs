@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use atomic_waker::AtomicWaker;
 use crossbeam_queue::ArrayQueue;
 
+use crate::network::Pull;
+
 /// Makes a mailbox that holds up to `capacity` letters.
 pub fn mailbox<T>(capacity: usize) -> (MailboxSender<T>, Mailbox<T>) {
     let shared = Arc::new(Shared { letters: ArrayQueue::new(capacity), waker: AtomicWaker::new() });
@@ -22,7 +24,7 @@ struct Shared<T> {
 }
 
 impl<T> Mailbox<T> {
-    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
         if let Some(letter) = self.0.letters.pop() {
             return Poll::Ready(letter);
         }
@@ -30,8 +32,10 @@ impl<T> Mailbox<T> {
         self.0.letters.pop().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// The next letter. May be dropped: a letter that was not handed out stays in the box.
     pub async fn receive(&self) -> T {
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        let pull = Pull::new();
+        std::future::poll_fn(|cx| pull.poll(cx, |cx| self.poll(cx))).await
     }
 }
 

@@ -3,14 +3,12 @@
 mod tls;
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use futures_lite::{AsyncRead, AsyncWrite};
-use glommio_ng::net::TcpStream;
 use rustls::ServerConfig;
 
+use crate::network::Tcp;
 pub use tls::TlsFacts;
 use tls::TlsStream;
 
@@ -18,7 +16,7 @@ use tls::TlsStream;
 ///
 /// It starts in clear. [`Socket::start_tls`] puts TLS over it once and for all; from then on the same calls move plaintext.
 pub struct Socket {
-    tcp: TcpStream,
+    tcp: Tcp,
     layer: Layer,
 }
 
@@ -38,7 +36,7 @@ impl Socket {
     /// If the peer is gone already.
     pub fn new(socket: socket2::Socket) -> io::Result<Self> {
         socket.set_tcp_nodelay(true)?;
-        Ok(Self { tcp: TcpStream::from(socket), layer: Layer::Plain })
+        Ok(Self { tcp: Tcp::new(socket)?, layer: Layer::Plain })
     }
 
     /// Reads what is there into `buffer`; 0 bytes are the end.
@@ -47,7 +45,7 @@ impl Socket {
     /// Those of the kernel; [`io::ErrorKind::InvalidData`] with a [`rustls::Error`] inside if the peer broke TLS.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match &mut self.layer {
-            Layer::Plain => Pin::new(&mut self.tcp).poll_read(cx, buffer),
+            Layer::Plain => self.tcp.poll_read(cx, buffer),
             Layer::Peeked(peeked) => {
                 let length = peeked.len().min(buffer.len());
                 buffer[..length].copy_from_slice(&peeked[..length]);
@@ -70,7 +68,7 @@ impl Socket {
     /// Those of the kernel.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match &mut self.layer {
-            Layer::Plain | Layer::Peeked(_) => Pin::new(&mut self.tcp).poll_write_vectored(cx, slices),
+            Layer::Plain | Layer::Peeked(_) => self.tcp.poll_write(cx, slices),
             Layer::Tls(tls) => tls.poll_write(&mut self.tcp, cx, slices),
         }
     }
@@ -94,7 +92,7 @@ impl Socket {
         match &self.layer {
             Layer::Plain => {
                 let mut buffer = [0; PEEK_BYTES_MAX];
-                let length = ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buffer))?;
+                let length = ready!(self.tcp.poll_read(cx, &mut buffer))?;
                 if length > 0 {
                     self.layer = Layer::Peeked(buffer[..length].to_vec());
                 }
@@ -150,7 +148,7 @@ impl Socket {
         if let Layer::Tls(tls) = &mut self.layer {
             ready!(tls.poll_farewell(&mut self.tcp, cx))?;
         }
-        Pin::new(&mut self.tcp).poll_close(cx)
+        Poll::Ready(self.tcp.shut_down())
     }
 
     /// Tells the peer that nothing follows, as far as the kernel lets us now: for a connection that is dropped right after,

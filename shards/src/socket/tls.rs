@@ -9,17 +9,15 @@ mod outgoing;
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use futures_lite::{AsyncRead, AsyncWrite};
-use glommio_ng::net::TcpStream;
 use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig};
 
+use crate::network::Tcp;
 use outgoing::{Outgoing, Refusal};
 
 /// The server's side of one TLS connection.
@@ -68,11 +66,7 @@ impl TlsStream {
         })
     }
 
-    pub(super) fn poll_handshake(
-        &mut self,
-        tcp: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll_handshake(&mut self, tcp: &mut Tcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // What was read before TLS began may hold the whole first flight.
         if self.session.is_handshaking() && !self.received.is_empty() {
             let mut received = std::mem::take(&mut self.received);
@@ -94,7 +88,7 @@ impl TlsStream {
 
     pub(super) fn poll_read(
         &mut self,
-        tcp: &mut TcpStream,
+        tcp: &mut Tcp,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -132,7 +126,7 @@ impl TlsStream {
 
     pub(super) fn poll_write(
         &mut self,
-        tcp: &mut TcpStream,
+        tcp: &mut Tcp,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -151,11 +145,7 @@ impl TlsStream {
     }
 
     /// Sends `close_notify` behind what is sealed already.
-    pub(super) fn poll_farewell(
-        &mut self,
-        tcp: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll_farewell(&mut self, tcp: &mut Tcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.has_said_farewell && !self.has_failed() && !self.session.is_handshaking() {
             self.has_said_farewell = true;
             self.write(tcp, Write::Farewell)?;
@@ -184,7 +174,7 @@ impl TlsStream {
     /// end: it may have been part of a record, or a message of TLS itself.
     fn poll_receive(
         &mut self,
-        tcp: &mut TcpStream,
+        tcp: &mut Tcp,
         cx: &mut Context<'_>,
         wanted: usize,
         buffer: &mut [u8],
@@ -197,7 +187,7 @@ impl TlsStream {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, MessageTooLong)));
             }
             scratch.received.resize(RECEIVED_BYTES_MAX, 0);
-            let length = ready!(Pin::new(&mut *tcp).poll_read(cx, &mut scratch.received[kept..end]))?;
+            let length = ready!(tcp.poll_read(cx, &mut scratch.received[kept..end]))?;
             if length == 0 {
                 self.ending = Ending::PeerEnded;
                 return Poll::Ready(Ok(0));
@@ -208,7 +198,7 @@ impl TlsStream {
     }
 
     /// Seals what is offered, up to [`SEALED_BYTES_MAX`].
-    fn seal(&mut self, tcp: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<()> {
+    fn seal(&mut self, tcp: &mut Tcp, slices: &[IoSlice<'_>]) -> io::Result<()> {
         SCRATCH.with_borrow_mut(|scratch| {
             let plaintext = match slices {
                 [one] => &one[..one.len().min(SEALED_BYTES_MAX)],
@@ -228,7 +218,7 @@ impl TlsStream {
         })
     }
 
-    fn write(&mut self, tcp: &mut TcpStream, what: Write<'_>) -> io::Result<()> {
+    fn write(&mut self, tcp: &mut Tcp, what: Write<'_>) -> io::Result<()> {
         if self.has_failed() {
             return Err(io::ErrorKind::NotConnected.into());
         }
@@ -249,7 +239,7 @@ impl TlsStream {
     /// If the peer broke TLS; behind plaintext the error is kept for the reader.
     fn understand(
         &mut self,
-        tcp: &mut TcpStream,
+        tcp: &mut Tcp,
         input: &mut [u8],
         buffer: &mut [u8],
         write: Option<Write<'_>>,
@@ -294,9 +284,9 @@ impl TlsStream {
         self.received = Vec::new();
     }
 
-    fn poll_flush(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(&mut self, tcp: &mut Tcp, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.sealed.is_empty() {
-            let taken = ready!(Pin::new(&mut *tcp).poll_write(cx, self.sealed.bytes()))?;
+            let taken = ready!(tcp.poll_write(cx, &[IoSlice::new(self.sealed.bytes())]))?;
             self.sealed.consume(taken);
         }
         Poll::Ready(Ok(()))

@@ -235,10 +235,7 @@ pub(crate) async fn run(
 
 /// Takes in what other shards send, as it comes.
 async fn receive_from_lanes(shard: Rc<Shard>) {
-    loop {
-        poll_fn(|cx| shard.lanes.poll_inbox(cx)).await;
-        shard.take_in(Instant::now());
-    }
+    shard.lanes.attend_inbox(|| shard.take_in(Instant::now())).await;
 }
 
 /// Once a turn: interest, then messages to other shards, then bytes to clients.
@@ -251,10 +248,7 @@ async fn flush_output(shard: Rc<Shard>) {
 
 /// Flushes again when a lane that was full has room.
 async fn retry_full_lanes(shard: Rc<Shard>) {
-    loop {
-        poll_fn(|cx| shard.lanes.poll_room(cx)).await;
-        shard.flush.raise();
-    }
+    shard.lanes.attend_room(|| shard.flush.raise()).await;
 }
 
 async fn watch_deadlines(shard: Rc<Shard>) {
