@@ -71,9 +71,15 @@ impl Broker {
         let totals = &mut self.accounts[account.0 as usize].totals;
         totals.in_messages += 1;
         totals.in_bytes += message.payload.len() as u64;
+        self.find_listeners(account, message.subject);
+        if self.scratch.matched.is_empty() {
+            if wants_no_responders && let Some(reply) = message.reply {
+                self.answer_no_responders(from, account, message.subject, reply);
+            }
+            return Routed { congested: false };
+        }
         let mut delivery =
             Delivery { message: *message, publisher: Some(from), shared: None, now, congested: false };
-        self.find_listeners(account, message.subject);
         let mut heard = false;
         let mut wanting = 0;
         for at in 0..self.scratch.matched.len() {
@@ -94,6 +100,7 @@ impl Broker {
         Routed { congested: delivery.congested }
     }
 
+    #[inline]
     pub(crate) fn find_listeners(&mut self, account: AccountId, subject: &[u8]) {
         let Scratch { matched, asked, .. } = &mut self.scratch;
         let filters = &mut self.accounts[account.0 as usize].filters;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use log::{debug, error, trace};
 use natrium_account::PeerCertificate;
 use natrium_model::CloseReason;
-use natrium_wire::{ConnectOptions, DecodeError, Decoded, Info, Limits, Op, decode, encode};
+use natrium_wire::{
+    ConnectOptions, DecodeError, Decoded, Info, Limits, Op, decode, decode_plain_publish, encode,
+};
 
 use crate::farewell::farewell;
 use crate::host::{Host, Published};
@@ -133,6 +135,12 @@ impl Connection {
         let mut at = 0;
         let mut congested = false;
         let flow = loop {
+            if self.phase == Phase::Open {
+                while let Some((message, consumed)) = decode_plain_publish(&input[at..], &self.limits) {
+                    at += consumed;
+                    congested |= self.publish(&message, now, host) == Published::Congested;
+                }
+            }
             let rest = &input[at..];
             if let Err(flow) = self.admit(rest, now, host) {
                 break flow;
@@ -331,6 +339,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn acknowledge<H: Host>(&self, host: &mut H) {
         if self.options.verbose {
             trace!("{} - ->> [OK]", self.log_name);

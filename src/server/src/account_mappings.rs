@@ -30,6 +30,12 @@ impl AccountMappings {
         Ok(table)
     }
 
+    /// Whether no account maps anything.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `None` where nothing is mapped.
     #[inline]
     pub(crate) fn of_account(&self, account: AccountId) -> Option<&Mappings> {

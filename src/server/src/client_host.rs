@@ -107,10 +107,11 @@ impl Host for ClientHost<'_> {
     }
 
     fn map_subject(&mut self, subject: &[u8], out: &mut Vec<u8>) -> bool {
-        let Some(mappings) = self.shard.shared.mappings.of_account(self.broker.conn(self.key).account())
-        else {
+        let mappings = &self.shard.shared.mappings;
+        if mappings.is_empty() {
             return false;
-        };
+        }
+        let Some(mappings) = mappings.of_account(self.broker.conn(self.key).account()) else { return false };
         // There is no cluster yet whose name a destination could ask for.
         mappings.select(subject, None, || self.broker.random(), out)
     }

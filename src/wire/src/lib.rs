@@ -14,7 +14,7 @@ pub mod quote;
 pub mod subject_permissions;
 
 pub use connect::ConnectOptions;
-pub use decoder::{DecodeError, Decoded, Limits, decode};
+pub use decoder::{DecodeError, Decoded, Limits, decode, decode_plain_publish};
 pub use headers::Headers;
 pub use info::Info;
 pub use json::JsonError;

@@ -1,6 +1,8 @@
 //! Bytes of a client, as a connection meets them: whole, and cut in two.
 
-use natrium_wire::{ConnectOptions, DecodeError, Decoded, Headers, Info, Limits, Op, decode};
+use natrium_wire::{
+    ConnectOptions, DecodeError, Decoded, Headers, Info, Limits, Op, decode, decode_plain_publish,
+};
 
 /// The first two bytes choose the limits and the cut; the rest is what the client sends.
 pub(crate) fn run(data: &[u8]) {
@@ -24,7 +26,11 @@ fn feed(pieces: &[&[u8]], limits: &Limits) -> (usize, usize, Option<DecodeError>
         kept.extend_from_slice(piece);
         while kept.len() - at >= enough {
             let rest = &kept[at..];
-            match decode(rest, limits) {
+            let decoded = decode(rest, limits);
+            if let Some((message, consumed)) = decode_plain_publish(rest, limits) {
+                assert_eq!(decoded, Ok(Decoded::Op { op: Op::Publish(message), consumed }));
+            }
+            match decoded {
                 Ok(Decoded::Op { op, consumed }) => {
                     assert!(0 < consumed && consumed <= rest.len(), "{consumed} of {}", rest.len());
                     understand(&op);

@@ -28,14 +28,13 @@ impl Connection {
         {
             self.write_error(INVALID_PUBLISH_SUBJECT, host);
         }
+        if !host.map_subject(message.subject, &mut self.mapped_subject) {
+            return self.publish_mapped(message, now, host);
+        }
         let mut mapped = std::mem::take(&mut self.mapped_subject);
+        trace!("{} - <<- [MAPPING {} -> {}]", self.log_name, Text(message.subject), Text(&mapped));
+        let published = self.publish_mapped(&Publish { subject: &mapped, ..*message }, now, host);
         mapped.clear();
-        let published = if host.map_subject(message.subject, &mut mapped) {
-            trace!("{} - <<- [MAPPING {} -> {}]", self.log_name, Text(message.subject), Text(&mapped));
-            self.publish_mapped(&Publish { subject: &mapped, ..*message }, now, host)
-        } else {
-            self.publish_mapped(message, now, host)
-        };
         self.mapped_subject = mapped;
         published
     }

@@ -12,7 +12,11 @@ fn decode_pieces(pieces: &[&[u8]], limits: &Limits) -> (Vec<String>, Option<Deco
         kept.extend_from_slice(piece);
         let mut at = 0;
         while kept.len() - at >= enough {
-            match decode(&kept[at..], limits) {
+            let decoded = decode(&kept[at..], limits);
+            if let Some((message, consumed)) = decode_plain_publish(&kept[at..], limits) {
+                assert_eq!(decoded, Ok(Decoded::Op { op: Op::Publish(message), consumed }));
+            }
+            match decoded {
                 Ok(Decoded::Op { op, consumed }) => {
                     ops.push(model::shown(&op));
                     at += consumed;
