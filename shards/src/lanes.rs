@@ -1,4 +1,4 @@
-//! Lanes: bounded queues between each pair of shards, lock-free, with one wake-up for all that was pushed in a turn.
+//! Lanes: bounded queues between each pair of shards, lock-free, with at most one wake-up for all that was pushed in a turn.
 //!
 //! A lane carries two kinds of cargo. *Control* says what a shard is interested in; *data* are messages. Whoever takes a
 //! piece of data has taken all control that was pushed before it: data is popped first and handed out after the control
@@ -43,6 +43,8 @@ struct Lane<T> {
 struct Door {
     /// Something was pushed since the shard last looked.
     inbox: AtomicBool,
+    /// The shard was called since then.
+    called: AtomicBool,
     inbox_waker: AtomicWaker,
     /// A lane that was full has room.
     room: AtomicBool,
@@ -68,13 +70,16 @@ pub fn lanes<T>(shards: usize, capacity: usize) -> Vec<LaneEnds<T>> {
 }
 
 impl<T> LaneEnds<T> {
-    /// Pushes control for shard `to`, who learns of it at [`Self::wake`].
+    /// Pushes control for shard `to`, who finds it when it next looks, and need not be woken for it. Returns how many pieces
+    /// wait there now: a shard that sleeps long is to be woken for some number of them.
     ///
     /// # Errors
     /// Gives it back if the lane is full; [`Self::attend_room`] tells when it is not.
-    pub fn push_control(&self, to: usize, cargo: T) -> Result<(), T> {
+    pub fn push_control(&self, to: usize, cargo: T) -> Result<usize, T> {
         let lane = &self.lanes[self.shard][to];
-        push(&lane.control, &lane.sender_waits, cargo)
+        push(&lane.control, &lane.sender_waits, cargo)?;
+        self.doors[to].inbox.store(true, Ordering::SeqCst);
+        Ok(lane.control.len())
     }
 
     /// Pushes data for shard `to`, who learns of it at [`Self::wake`].
@@ -89,7 +94,8 @@ impl<T> LaneEnds<T> {
     /// Tells shard `to` of what was pushed. The first call since it last looked wakes it.
     pub fn wake(&self, to: usize) {
         let door = &self.doors[to];
-        if !door.inbox.swap(true, Ordering::AcqRel) {
+        door.inbox.store(true, Ordering::SeqCst);
+        if !door.called.swap(true, Ordering::SeqCst) {
             door.inbox_waker.wake();
         }
     }
@@ -125,11 +131,18 @@ impl<T> LaneEnds<T> {
     fn poll_inbox(&self, cx: &mut Context<'_>) -> Poll<()> {
         let door = &self.doors[self.shard];
         door.inbox_waker.register(cx.waker());
-        if self.inbox_pending() { Poll::Ready(()) } else { Poll::Pending }
+        if door.called.load(Ordering::SeqCst) || self.inbox_pending() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Hands out everything that arrived: each lane in its order, and control before data that was pushed after it.
     pub fn drain(&self, mut f: impl FnMut(usize, Parcel<T>)) {
+        // What is pushed between the two is popped below. A call in between stays noted, and the task it wakes looks for
+        // the note: nobody calls again before it is taken away here.
+        self.doors[self.shard].called.store(false, Ordering::SeqCst);
         self.doors[self.shard].inbox.store(false, Ordering::SeqCst);
         for from in (0..self.lanes.len()).filter(|from| *from != self.shard) {
             let lane = &self.lanes[from][self.shard];
@@ -174,9 +187,19 @@ fn push<T>(queue: &ArrayQueue<T>, sender_waits: &AtomicBool, cargo: T) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
     use std::thread;
 
     use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
 
     #[test]
     fn nothing_is_lost_or_reordered_under_backpressure() {
@@ -233,10 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn control_waits_without_a_call_until_somebody_looks() {
+        let mut ends = lanes::<u8>(2, 1);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(receiver.poll_inbox(&mut cx).is_pending());
+        assert_eq!(sender.push_control(1, 1), Ok(1));
+        assert_eq!(sender.push_control(1, 2), Ok(2));
+        assert!(!woken.0.load(Ordering::SeqCst) && receiver.inbox_pending());
+        // What is not called for yet must not keep a later call from being heard.
+        sender.push_data(1, 3).unwrap();
+        sender.wake(1);
+        assert!(woken.0.load(Ordering::SeqCst));
+        let mut arrived = Vec::new();
+        receiver.drain(|_, parcel| arrived.push(parcel));
+        assert_eq!(arrived, [Parcel::Control(1), Parcel::Control(2), Parcel::Data(3)]);
+        assert!(!receiver.inbox_pending());
+    }
+
+    #[test]
     fn a_sender_that_found_a_lane_full_learns_of_room() {
         let mut ends = lanes::<u8>(2, 1);
         let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         sender.push_data(1, 1).unwrap();
         assert_eq!(sender.push_data(1, 2), Err(2));
         assert!(sender.poll_room(&mut cx).is_pending());

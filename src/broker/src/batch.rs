@@ -16,6 +16,8 @@ pub struct Batch {
     shared: Vec<Bytes>,
     /// Bytes of `shared`.
     shared_bytes: usize,
+    /// A word to a publisher is in it.
+    is_urgent: bool,
 }
 
 /// A payload of at least this size crosses by reference: below it the copy is cheaper than the counting and the
@@ -62,6 +64,11 @@ impl Batch {
         self.bytes.len() + self.shared_bytes
     }
 
+    /// Whether its receiver is to act on it, rather than to know of it when it acts.
+    pub fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
     /// Makes the batch empty, keeping its buffer unless it has grown out of proportion.
     pub fn reset(&mut self) {
         if self.bytes.capacity() > BUFFER_BYTES_KEPT {
@@ -70,6 +77,7 @@ impl Batch {
         self.bytes.clear();
         self.shared.clear();
         self.shared_bytes = 0;
+        self.is_urgent = false;
     }
 
     /// Appends a message. `shared` is the payload by reference where it is large: it is made once for all shards.
@@ -110,6 +118,7 @@ impl Batch {
             }
             Notice::Congested { publisher } => (KIND_CONGESTED, publisher, 0, b"", b""),
         };
+        self.is_urgent |= kind == KIND_CONGESTED;
         self.bytes.push(kind);
         for field in [number, weight, length(filter), length(queue)] {
             self.bytes.extend_from_slice(&field.to_le_bytes());

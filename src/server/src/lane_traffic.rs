@@ -8,6 +8,11 @@ use natrium_shards::{LaneEnds, Parcel};
 /// Bytes staged for a full lane at which this shard's publishers stop being read.
 const STAGED_BYTES_MAX: usize = 1024 * 1024;
 
+/// Batches of interest that may wait for a shard to wake up by itself, and bytes of each: what the interest of shards that
+/// sleep costs in memory.
+const QUIET_BATCHES_MAX: usize = 64;
+const QUIET_BYTES_MAX: usize = 4 * 1024;
+
 /// How far [`push`] came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pushed {
@@ -28,8 +33,11 @@ pub(crate) fn push(broker: &mut Broker, lanes: &LaneEnds<Batch>, shards: usize) 
     let empty = |to| move || lanes.take_returned(to).unwrap_or_default();
     for to in 0..shards {
         let Some(notices) = broker.take_notices(to, empty(to)) else { continue };
+        let is_urgent = notices.is_urgent() || notices.size() > QUIET_BYTES_MAX;
         match lanes.push_control(to, notices) {
-            Ok(()) => pushed.reached |= 1 << to,
+            // Interest by itself wakes nobody: a shard looks into its lanes before it acts on anything.
+            Ok(waiting) if waiting < QUIET_BATCHES_MAX && !is_urgent => {}
+            Ok(_) => pushed.reached |= 1 << to,
             Err(notices) => {
                 broker.restore_notices(to, notices);
                 (pushed.interest_done, pushed.all_done) = (false, false);

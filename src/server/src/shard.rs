@@ -226,7 +226,11 @@ pub(crate) async fn run(
             }
             Letter::LameDuck => spawn(send_clients_away(Rc::clone(&shard))),
             Letter::Monitor { socket, endpoint } => monitoring::serve(&shard, socket, endpoint),
-            Letter::Report(question) => question.answer(monitoring::report(&shard, &question)),
+            Letter::Report(question) => {
+                // What other shards' clients listen to is shown too.
+                shard.take_in(Instant::now());
+                question.answer(monitoring::report(&shard, &question));
+            }
             Letter::Shutdown => break,
         }
     }

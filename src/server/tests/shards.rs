@@ -110,6 +110,25 @@ fn a_subscription_is_in_force_everywhere_once_its_ping_is_answered() {
 }
 
 #[test]
+fn interest_does_not_pile_up_at_a_shard_that_sleeps() {
+    let server = Server::start(2);
+    // The first four are on one shard, the fifth is on the other.
+    let mut clients = server.connect_many(5);
+    let mut far = clients.pop().unwrap();
+    let near = &mut clients[0];
+    // More changes than a lane holds, each in a turn of its own, and nothing besides that would wake the other shard.
+    for number in 0..3_000 {
+        near.send(format!("SUB churn.{number} {number}\r\nPING\r\n"));
+        assert_eq!(near.line(), "PONG\r\n");
+    }
+    for number in [0, 1_500, 2_999] {
+        far.send(format!("PUB churn.{number} 2\r\nhi\r\n"));
+        assert_eq!(near.line(), format!("MSG churn.{number} {number} 2\r\n"));
+        assert_eq!(near.line(), "hi\r\n");
+    }
+}
+
+#[test]
 fn an_answer_finds_the_inbox_its_request_came_with() {
     for shards in [1, 2, 4] {
         let server = Server::start(shards);
