@@ -12,3 +12,4 @@ mod killed_mid_frame;
 mod many_connections;
 mod process;
 mod site;
+mod soak;
