@@ -19,6 +19,8 @@ pub(crate) struct Delivery<'a> {
     /// The payload by reference, made by the first who wants it.
     pub(crate) shared: Option<Bytes>,
     pub(crate) now: Instant,
+    /// How often it was copied into an outbox.
+    pub(crate) copies: usize,
     /// Whether a receiver is far behind.
     pub(crate) congested: bool,
 }
@@ -104,7 +106,17 @@ impl Broker {
                 conn.outbox.write_shared(payload);
                 conn.outbox.write(|out| out.extend_from_slice(b"\r\n"));
             }
-            None => conn.outbox.write(|out| encode::message(out, &shown, sid)),
+            None => {
+                delivery.copies += 1;
+                if delivery.copies == COPIES_TO_SHARE {
+                    self.scratch.shared.set(&delivery.message);
+                }
+                if delivery.copies >= COPIES_TO_SHARE && !strip {
+                    conn.outbox.write(|out| self.scratch.shared.write(out, sid));
+                } else {
+                    conn.outbox.write(|out| encode::message(out, &shown, sid));
+                }
+            }
         }
         self.unflushed += shown.payload.len() + MESSAGE_HEAD_BYTES;
         let pending = conn.outbox.pending();
@@ -126,6 +138,8 @@ impl Broker {
     }
 }
 
+/// The copy of a message from which on it is put together once for all that follow.
+const COPIES_TO_SHARE: usize = 2;
 /// What a message costs in an outbox besides its payload, about.
 const MESSAGE_HEAD_BYTES: usize = 32;
 /// Bytes that wait for one receiver before its publishers rest a little. A longer backlog makes nobody faster: it only

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use natrium_model::AccountId;
+use natrium_wire::encode::SharedMessage;
 use natrium_wire::{Publish, encode};
 use rand_core::RngCore;
 
@@ -26,6 +27,8 @@ pub(crate) struct Scratch {
     /// What `matched` is the answer to.
     asked: Asked,
     pub(crate) expired: Vec<u32>,
+    /// The message at hand, for all but its first receivers.
+    pub(crate) shared: SharedMessage,
     /// Groups of the matched filters by name.
     groups: Vec<(QueueName, u32)>,
     /// For each shard the names of the groups that it serves this time, as a [`QueueList`].
@@ -55,6 +58,7 @@ impl Scratch {
             // Nothing matches the empty subject, before the first change as well.
             asked: Asked { account: AccountId::GLOBAL, changes: 0, subject: Vec::new() },
             expired: Vec::new(),
+            shared: SharedMessage::default(),
             groups: Vec::new(),
             remote_queues: (0..shards).map(|_| Vec::new()).collect(),
         }
@@ -78,8 +82,14 @@ impl Broker {
             }
             return Routed { congested: false };
         }
-        let mut delivery =
-            Delivery { message: *message, publisher: Some(from), shared: None, now, congested: false };
+        let mut delivery = Delivery {
+            message: *message,
+            publisher: Some(from),
+            shared: None,
+            now,
+            copies: 0,
+            congested: false,
+        };
         let mut heard = false;
         let mut wanting = 0;
         for at in 0..self.scratch.matched.len() {

@@ -20,6 +20,7 @@ impl Broker {
                 publisher: None,
                 shared: shared.cloned(),
                 now,
+                copies: 0,
                 congested: false,
             };
             self.find_listeners(frame.account, frame.message.subject);

@@ -41,6 +41,35 @@ pub fn message(out: &mut Vec<u8>, message: &Publish<'_>, sid: &[u8]) {
     out.extend_from_slice(LINE_END);
 }
 
+/// A message for several subscriptions: what they share is put together once.
+#[derive(Debug, Default)]
+pub struct SharedMessage {
+    before_sid: Vec<u8>,
+    after_sid: Vec<u8>,
+}
+
+impl SharedMessage {
+    /// Puts `message` together, in place of what was there before.
+    pub fn set(&mut self, message: &Publish<'_>) {
+        let Self { before_sid, after_sid } = self;
+        before_sid.clear();
+        push_before_sid(before_sid, message);
+        after_sid.clear();
+        push_after_sid(after_sid, message);
+        after_sid.extend_from_slice(message.payload);
+        after_sid.extend_from_slice(LINE_END);
+    }
+
+    /// Appends what [`message()`] would for the subscription `sid`.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, sid: &[u8]) {
+        out.reserve(self.before_sid.len() + sid.len() + self.after_sid.len());
+        out.extend_from_slice(&self.before_sid);
+        out.extend_from_slice(sid);
+        out.extend_from_slice(&self.after_sid);
+    }
+}
+
 /// The control line of [`message`] alone, for a payload that goes out by reference: it follows, and then CR LF.
 #[inline]
 pub fn message_head(out: &mut Vec<u8>, message: &Publish<'_>, sid: &[u8]) {
@@ -67,12 +96,22 @@ pub fn no_responders(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], sid: &[u8]
 
 #[inline]
 fn push_head(out: &mut Vec<u8>, message: &Publish<'_>, sid: &[u8]) {
+    push_before_sid(out, message);
+    out.extend_from_slice(sid);
+    push_after_sid(out, message);
+}
+
+#[inline]
+fn push_before_sid(out: &mut Vec<u8>, message: &Publish<'_>) {
     // A header block of no bytes is none: the reference sends such an HPUB on as MSG.
     let verb: &[u8] = if message.header_len > 0 { b"HMSG " } else { b"MSG " };
     out.extend_from_slice(verb);
     out.extend_from_slice(message.subject);
     out.push(b' ');
-    out.extend_from_slice(sid);
+}
+
+#[inline]
+fn push_after_sid(out: &mut Vec<u8>, message: &Publish<'_>) {
     out.push(b' ');
     if let Some(reply) = message.reply {
         out.extend_from_slice(reply);
@@ -185,7 +224,11 @@ mod tests {
                 0 => format!("MSG {subject} {sid} {reply_text}{size}\r\n{payload}\r\n"),
                 _ => format!("HMSG {subject} {sid} {reply_text}{header_len} {size}\r\n{payload}\r\n"),
             };
-            proptest::prop_assert_eq!(written(|out| message(out, &sent, sid.as_bytes())), expected);
+            proptest::prop_assert_eq!(&written(|out| message(out, &sent, sid.as_bytes())), &expected);
+            let mut shared = SharedMessage::default();
+            shared.set(&WITH_HEADERS);
+            shared.set(&sent);
+            proptest::prop_assert_eq!(written(|out| shared.write(out, sid.as_bytes())), expected);
             let size = body.len();
             let expected = format!("MSG {subject} {sid} {reply_text}{size}\r\n{body}\r\n");
             proptest::prop_assert_eq!(written(|out| message(out, &sent.without_headers(), sid.as_bytes())), expected);
