@@ -33,6 +33,8 @@ use natrium_model::Timestamp;
 
 pub use self::error::StoreError;
 pub use self::expire::Expired;
+pub use self::query::Counting;
+pub use self::read::Cursor;
 pub use self::write::{Admission, Refusal};
 use crate::disk::Disk;
 use crate::gate::Gate;
