@@ -23,8 +23,9 @@ const PASSERS_BY_MAX: usize = 60;
 const QUEUE_MEMBERS_MAX: usize = 8;
 /// Rounds until every table has its size.
 const WARM_UP_ROUNDS: u64 = 6;
-/// What memory may grow by from then on, whatever the number of rounds: the allocator's own unrest.
-const GROWTH_BYTES_MAX: u64 = 4096 * KIB;
+/// What memory may grow by from then on, whatever the number of rounds. Buffers of lanes and of eight busy connections reach
+/// their sizes late: with 2 shards 13 MiB was seen after 2,600 rounds, and the same after 14,000.
+const GROWTH_BYTES_MAX: u64 = 20 * 1024 * KIB;
 
 #[test]
 fn nothing_is_lost_and_nothing_stays_behind_however_long_it_goes_on() {
