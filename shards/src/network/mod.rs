@@ -1,9 +1,9 @@
 //! A shard's own poll of its sockets, deadlines and rings of the bell, beside glommio's reactor.
 //!
-//! glommio's reactor enters the kernel some eight times for each time it sleeps: it sets and removes timers of its own, links
-//! its rings, and arms a poll anew for each read (docs/decisions/0009). A shard that has nothing but sockets to wait for
-//! spends more on that than on a message. So sockets are registered once, edge-triggered, with an epoll descriptor, and one
-//! task of the executor, [`Network::drive`], waits there while no other task can run.
+//! glommio's reactor enters the kernel several times for each time it sleeps: it sets and removes timers of its own, links its
+//! rings, and arms a poll anew for each read (docs/decisions/0009). A shard that has nothing but sockets to wait for spends
+//! more on that than on a message. So sockets are registered once, edge-triggered, with an epoll descriptor, and one task of
+//! the executor, [`Driver`], waits there while no other task can run.
 //!
 //! Invariants:
 //! - Whatever may wake a task of a shard is either of this module (sockets, [`timers`], [`bell`]) or is awaited within
