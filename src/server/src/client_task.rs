@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::mem;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
@@ -46,6 +47,8 @@ pub(crate) struct Unread {
     pub(crate) bytes: Vec<u8>,
     /// Fewer bytes than this tell nothing new.
     pub(crate) needed: usize,
+    /// Nothing more will come.
+    pub(crate) has_ended: bool,
 }
 
 /// Reads in a row before others have their turn.
@@ -254,6 +257,12 @@ fn read(
             unread.bytes.truncate(kept + read);
         }
         match outcome {
+            // What it said before is answered before its end is noticed: a turn goes by in which output leaves.
+            Poll::Ready(Ok(0)) if !mem::replace(&mut unread.has_ended, true) => {
+                shard.request_flush();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseReason::ClientClosed)),
             Poll::Ready(Ok(read)) => read,
             Poll::Ready(Err(_)) => return Poll::Ready(Err(CloseReason::ReadError)),
