@@ -182,7 +182,7 @@ impl SeqSet {
             if !self.contains(to) {
                 return Some(to);
             }
-            let below = to.checked_sub(step).unwrap_or(0);
+            let below = to.saturating_sub(step);
             let present = self.count_in(below..=to);
             if present == to - below + 1 {
                 to = below.checked_sub(1)?;

@@ -90,7 +90,6 @@ pub struct Summarizer {
     /// The subject of the last record: most often the next one's too.
     previous: Option<(Box<[u8]>, u32)>,
     times: Vec<Times>,
-    is_empty: bool,
 }
 
 /// Of a message for which something is to be done at a time.
@@ -123,7 +122,6 @@ impl Summarizer {
             known: HashMap::with_hasher(FixedState::with_seed(opening.salt)),
             previous: None,
             times: Vec::new(),
-            is_empty: true,
         }
     }
 
@@ -185,9 +183,8 @@ impl Summarizer {
                     self.summary.last = *last;
                     self.leave_out(from, *last);
                 }
-                if self.is_empty || self.summary.last_timestamp.is_none() {
-                    self.summary.last_timestamp = Some(*timestamp);
-                }
+                // Of all that came before it the last.
+                self.summary.last_timestamp = Some(*timestamp);
             }
             Entry::Control(Control::Truncated { last, timestamp }) => {
                 let to = self.summary.truncated.map_or(*last, |before| before.min(*last));
@@ -195,7 +192,6 @@ impl Summarizer {
                 self.summary.last_timestamp = Some(*timestamp);
             }
         }
-        self.is_empty = false;
         Ok(())
     }
 
@@ -309,7 +305,7 @@ mod tests {
         Entry::Record(Record {
             seq,
             timestamp: Timestamp(seq as i64 * 10),
-            expires: (seq % 3 == 0).then_some(Timestamp(1_000 + seq as i64)),
+            expires: seq.is_multiple_of(3).then_some(Timestamp(1_000 + seq as i64)),
             due: None,
             subject,
             headers: b"",

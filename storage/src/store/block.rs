@@ -69,6 +69,10 @@ pub struct OpenBlock {
     pub told: Told,
     /// Once no entry is added any more: what was gone when the last one was.
     pub full: Option<SeqSet>,
+    /// It was cut with this commit: a footer must not tell so before that is durable.
+    pub cut_with: u64,
+    /// Some of it cannot be read: it is left as it is, and tells so at each start.
+    pub is_damaged: bool,
     /// While a store is put together: what the block's entries tell, to become its index.
     pub recovered_rows: Option<(Summary, Vec<Row>)>,
 }
@@ -82,6 +86,8 @@ pub struct Told {
 #[derive(Clone, Copy, Debug)]
 pub struct Gathering {
     pub at: u32,
+    /// Up to where entries are durable.
+    pub to: u32,
     pub offset: u32,
     pub end: u32,
 }
@@ -200,6 +206,8 @@ impl OpenBlock {
             times: Vec::new(),
             told: Told::default(),
             full: None,
+            cut_with: 0,
+            is_damaged: false,
             recovered_rows: None,
         }
     }

@@ -18,6 +18,19 @@ pub struct Marker<'a> {
     pub is_marker: fn(&[u8]) -> bool,
 }
 
+impl<'a> Marker<'a> {
+    fn message(&self, subject: &'a [u8], now: Timestamp) -> NewMessage<'a> {
+        NewMessage {
+            subject,
+            headers: self.headers,
+            payload: b"",
+            timestamp: now,
+            expires: Some(Timestamp(now.0.saturating_add(self.ttl_ns))),
+            due: None,
+        }
+    }
+}
+
 /// What [`Store::expire`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
@@ -56,6 +69,12 @@ impl<D: Disk> Store<D> {
             };
             let _pass = self.0.gate.enter().await;
             self.check_writable()?;
+            if let Some(marker) = marker {
+                // Room for it first: were it to begin a block, a crash could find the removal without it.
+                let subject =
+                    self.with_indexes(&mut pins, |ledger, pins| ledger.subject_of(seq, pins)).await?;
+                self.make_room(super::record_len(&marker.message(&subject.unwrap_or_default(), now)));
+            }
             let gone = self.with_indexes(&mut pins, |ledger, pins| ledger.expire_one(seq, pins)).await?;
             let Some(gone) = gone else { continue };
             expired.removed.push(seq);
@@ -63,15 +82,7 @@ impl<D: Disk> Store<D> {
                 && let Some(subject) = gone.emptied
                 && !was_marker
             {
-                let message = NewMessage {
-                    subject: &subject,
-                    headers: marker.headers,
-                    payload: b"",
-                    timestamp: now,
-                    expires: Some(Timestamp(now.0.saturating_add(marker.ttl_ns))),
-                    due: None,
-                };
-                self.make_room(super::record_len(&message));
+                let message = marker.message(&subject, now);
                 let place = self.with(|ledger| ledger.append(&message));
                 expired.markers.push(place.seq);
                 self.enforce_limits(Some(&subject), &mut pins).await?;
@@ -148,6 +159,13 @@ impl Ledger {
         }
         self.aged_to = from;
         Ok(None)
+    }
+
+    fn subject_of(&self, seq: u64, pins: &Pins) -> Result<Option<Bytes>, Missing> {
+        let Some(block) = self.block_of(seq) else { return Ok(None) };
+        let index = pins.index(block)?;
+        let slot = index.slot(block.delta(seq));
+        Ok(slot.map(|slot| Bytes::copy_from_slice(&index.subject(slot).text)))
     }
 
     fn expire_one(&mut self, seq: u64, pins: &Pins) -> Result<Option<Gone>, Missing> {

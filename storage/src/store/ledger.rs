@@ -172,6 +172,13 @@ impl Ledger {
         self.blocks.get(place)
     }
 
+    /// A block of which messages may have gone since they were taken for a commit that is not written yet.
+    #[must_use]
+    pub(super) fn block_or_leaving(&self, number: BlockNumber) -> Option<&Block> {
+        self.block(number)
+            .or_else(|| self.dead.iter().chain(&self.leaving).find(|block| block.number == number))
+    }
+
     pub(super) fn block_mut(&mut self, number: BlockNumber) -> Option<&mut Block> {
         let place = self.blocks.binary_search_by_key(&number, |block| block.number).ok()?;
         self.blocks.get_mut(place)
@@ -287,6 +294,12 @@ impl Ledger {
         }
     }
 
+    /// Nothing below this is left, and nothing is lost: the first message, or one that is lost before it.
+    #[must_use]
+    pub(super) fn low(&self) -> u64 {
+        self.lost.min().map_or(self.first, |lost| lost.min(self.first))
+    }
+
     /// The first message of a subject that has some.
     ///
     /// # Errors
@@ -351,9 +364,10 @@ impl Ledger {
             }
             let index = pins.index(block)?;
             let delta = if seq > block.first { block.delta(seq) } else { 0 };
-            let found = index.from(delta).iter().find(|slot| {
-                index.subject(slot).leaf == Some(leaf) && !block.gone.contains(block.seq(slot.delta))
-            });
+            let found = index
+                .from(delta)
+                .iter()
+                .find(|slot| index.subject(slot).leaf == Some(leaf) && block.has(block.seq(slot.delta)));
             if let Some(slot) = found {
                 return Ok(Some(block.seq(slot.delta)));
             }
@@ -373,9 +387,11 @@ impl Ledger {
             }
             let index = pins.index(block)?;
             let delta = block.delta(seq.min(block.last));
-            let found = index.below(delta.saturating_add(1)).iter().rev().find(|slot| {
-                index.subject(slot).leaf == Some(leaf) && !block.gone.contains(block.seq(slot.delta))
-            });
+            let found = index
+                .below(delta.saturating_add(1))
+                .iter()
+                .rev()
+                .find(|slot| index.subject(slot).leaf == Some(leaf) && block.has(block.seq(slot.delta)));
             if let Some(slot) = found {
                 return Ok(Some(block.seq(slot.delta)));
             }

@@ -338,7 +338,7 @@ impl<D: Disk> Store<D> {
                 salts.set(salts.get().wrapping_add(1));
                 salts.get()
             }
-            Media::File(file) => file.next_salt(),
+            Media::File(file) => file.salt_of_next(self.with(|ledger| ledger.active().number + 1)),
         }
     }
 

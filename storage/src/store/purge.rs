@@ -181,7 +181,14 @@ impl<D: Disk> Store<D> {
         let salt = self.next_salt();
         self.with(|ledger| ledger.cut(seq, timestamp, salt));
         self.0.commits.cut(seq);
-        Ok(self.changed())
+        let commit = self.changed();
+        self.with(|ledger| {
+            let before = ledger.blocks.len().checked_sub(2);
+            if let Some(open) = before.and_then(|at| ledger.blocks[at].open_mut()) {
+                open.cut_with = commit;
+            }
+        });
+        Ok(commit)
     }
 }
 
@@ -198,6 +205,9 @@ impl Ledger {
 
     /// An empty store, or one whose first messages are gone, begins at `seq`.
     fn raise_first(&mut self, seq: u64) {
+        if self.lost.remove_below(seq) > 0 {
+            self.unwritten.bounds = true;
+        }
         if self.messages == 0 && self.first < seq {
             self.first = seq.min(self.last + 1);
             self.unwritten.bounds = true;
@@ -219,6 +229,7 @@ impl Ledger {
         self.expiries.clear();
         self.schedule.clear();
         self.ageless = SeqSet::default();
+        self.lost = SeqSet::default();
         self.messages = 0;
         self.bytes = 0;
         self.first = self.last + 1;
@@ -231,11 +242,16 @@ impl Ledger {
         self.unwritten.deleted.remove_from(seq + 1);
         self.write_deletes();
         let number = self.active().number + 1;
-        while self.blocks.back().is_some_and(|block| block.first > seq) {
-            self.leaving.extend(self.blocks.pop_back());
+        // What they tell of deletes below stays true.
+        let mut tombstones = SeqSet::default();
+        while let Some(block) = self.blocks.pop_back_if(|block| block.first > seq) {
+            tombstones.union(&block.tombstones);
+            self.leaving.push(block);
         }
+        tombstones.remove_from(seq + 1);
         if let Some(block) = self.blocks.back_mut() {
-            block.last = seq;
+            // What is between was in blocks that are gone.
+            block.last = block.last.min(seq);
             block.gone.remove_from(seq + 1);
             let delta = block.delta(seq + 1);
             let gone = block.gone.clone();
@@ -259,6 +275,10 @@ impl Ledger {
         self.active_mut().last_timestamp = timestamp;
         self.push_control(Control::Truncated { last: seq, timestamp: timestamp.unwrap_or(Timestamp(0)) });
         self.write_bounds();
+        tombstones.remove_below(self.low());
+        if self.accounting == Accounting::File && !tombstones.is_empty() {
+            self.write_deleted(&tombstones);
+        }
     }
 }
 

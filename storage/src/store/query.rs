@@ -222,10 +222,9 @@ impl<D: Disk> Store<D> {
     /// Whatever reading an index meets.
     pub async fn seq_at(&self, time: Timestamp) -> Result<u64, StoreError> {
         self.with_indexes(&mut Pins::default(), |ledger, pins| {
-            let place = ledger.blocks.partition_point(|block| {
-                block.messages == 0 || block.last_timestamp.is_none_or(|last| last < time)
-            });
-            for block in ledger.blocks.range(place..).filter(|block| block.messages > 0) {
+            // Block by block: one that is empty, or whose end was taken back, is in no order of times.
+            let may_have = |block: &&Block| block.messages > 0 && block.last_timestamp >= Some(time);
+            for block in ledger.blocks.iter().filter(may_have) {
                 let slots = pins.index(block)?.slots();
                 let at = slots.partition_point(|slot| slot.timestamp < time);
                 let found = slots[at..].iter().map(|slot| block.seq(slot.delta)).find(|&seq| block.has(seq));
@@ -260,10 +259,7 @@ fn count_in(block: &Block, index: &Index, leaves: &RoaringBitmap, from: u64, sid
         Side::Below => index.below(delta),
     };
     let wanted = Wanted::by_leaf(index, leaves);
-    slots
-        .iter()
-        .filter(|slot| wanted.has(slot.subject) && !block.gone.contains(block.seq(slot.delta)))
-        .count() as u64
+    slots.iter().filter(|slot| wanted.has(slot.subject) && block.has(block.seq(slot.delta))).count() as u64
 }
 
 /// Which subjects of an index are asked for.

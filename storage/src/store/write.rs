@@ -180,7 +180,7 @@ impl Ledger {
     pub(super) fn delete(&mut self, seq: u64, pins: &Pins) -> Result<Option<Removed>, Missing> {
         let was_first = seq == self.first;
         let removed = self.take_out(seq, pins)?;
-        if was_first {
+        if was_first && self.low() > seq {
             self.unwritten.bounds = true;
         } else {
             self.unwritten.deleted.insert(seq);
@@ -246,8 +246,10 @@ impl Ledger {
         }
         self.write_tombstones_of_the_dead();
         let mut deleted = std::mem::take(&mut self.unwritten.deleted);
-        if std::mem::take(&mut self.unwritten.bounds) {
-            deleted.remove_below(self.first);
+        // With any deletes, so that what came before them is missed where it is damaged, and the time of the last message
+        // stays known where its record is overwritten.
+        if std::mem::take(&mut self.unwritten.bounds) || !deleted.is_empty() {
+            deleted.remove_below(self.low());
             self.write_bounds();
         }
         if !deleted.is_empty() {
@@ -258,7 +260,7 @@ impl Ledger {
     /// Blocks that are going away in the middle of the store leave a word behind: their messages are deleted, not lost, and
     /// so are those that they deleted in their turn.
     fn write_tombstones_of_the_dead(&mut self) {
-        let first = self.first;
+        let first = self.low();
         let mut tombstones = SeqSet::default();
         for block in self.dead.iter_mut().filter(|block| block.last >= first) {
             if block.first <= block.last {
@@ -303,7 +305,7 @@ impl Ledger {
     pub(super) fn write_bounds(&mut self) {
         if self.accounting == Accounting::File {
             let timestamp = self.last_timestamp.unwrap_or(Timestamp(0));
-            self.push_control(Control::Bounds { first: self.first, last: self.last, timestamp });
+            self.push_control(Control::Bounds { first: self.low(), last: self.last, timestamp });
         }
     }
 

@@ -151,7 +151,7 @@ impl Ledger {
     fn plan_rewrite(&self, number: BlockNumber, commit: CommitNumber) -> Option<Plan> {
         let block = self.block(number).filter(|block| matches!(block.phase, Phase::Sealed))?;
         let mut tombstones = block.tombstones.clone();
-        tombstones.remove_below(self.first);
+        tombstones.remove_below(self.low());
         for other in self.blocks.iter().take_while(|other| other.number < number) {
             if other.first <= other.last && other.absorbed_below > number {
                 tombstones.remove_range(other.first..=other.last);
@@ -165,7 +165,7 @@ impl Ledger {
             last_timestamp: block.last_timestamp,
             gone: block.gone.clone(),
             tombstones,
-            low: self.first.min(block.last + 1),
+            low: self.low().min(block.last + 1),
             absorbed_below: self.active().number,
             spans: block.spans.len(),
             commit,

@@ -34,6 +34,8 @@ pub enum Condition {
     Sealed,
     /// It has no footer and others follow: the writer stopped while it was sealed, or the footer is damaged.
     FooterMissing,
+    /// It has a head, no commit in it is whole, and no later block has one.
+    NeverBegun,
     /// It is the last one: it may end with a commit that was not finished.
     Last,
 }
@@ -57,7 +59,7 @@ pub enum Action {
     Refuse,
 }
 
-pub const DECISIONS: [(Condition, Action, &str); 16] = [
+pub const DECISIONS: [(Condition, Action, &str); 17] = [
     (Condition::ForeignName, Action::Leave, "somebody put it there; it is in nobody's way"),
     (
         Condition::UnfinishedRewrite,
@@ -106,6 +108,11 @@ pub const DECISIONS: [(Condition, Action, &str); 16] = [
         "a later block was written to, so all of this one had become durable: what cannot be read is lost, not torn",
     ),
     (
+        Condition::NeverBegun,
+        Action::FinishRemoval,
+        "nothing in it was acknowledged, nor what its head tells of the blocks before; what is in it is kept aside",
+    ),
+    (
         Condition::Last,
         Action::Continue,
         "a last commit without its end was never acknowledged, and is cut off; what is behind it is kept aside",
@@ -147,6 +154,7 @@ mod tests {
             | Condition::TakenBack
             | Condition::Sealed
             | Condition::FooterMissing
+            | Condition::NeverBegun
             | Condition::Last => Condition::Last as usize,
         };
         assert_eq!(last + 1, DECISIONS.len());

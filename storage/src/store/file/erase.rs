@@ -10,7 +10,7 @@ use crate::block::header::{Compression, Encryption};
 use crate::cache::Part;
 use crate::coding::{FrameEncoder, FrameFields};
 use crate::disk::{Disk, Open};
-use crate::log::LoggedFile;
+use crate::log::{LogError, LoggedFile};
 use crate::store::block::BlockNumber;
 use crate::store::file::FileMedia;
 use crate::store::{Store, StoreError};
@@ -98,8 +98,11 @@ impl<D: Disk> FileMedia<D> {
         let open: Option<LoggedFile<D>> =
             self.with_file(number, |file| file.writer.as_ref().map(|writer| writer.logged.clone())).flatten();
         if let Some(logged) = open {
-            logged.overwrite(offset, bytes).await?;
-            return Ok(());
+            match logged.overwrite(offset, bytes).await {
+                // The block was sealed meanwhile, or is gone.
+                Err(LogError::Detached) => {}
+                done => return Ok(done?),
+            }
         }
         let sealed = self.with_file(number, |file| (file.path.clone(), file.footer));
         let Some((path, Some(footer))) = sealed else { return Ok(()) };

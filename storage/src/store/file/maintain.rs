@@ -105,14 +105,23 @@ impl<D: Disk> FileMedia<D> {
             let block = ledger.active();
             (block.plain_len > self.options.block_len / 2).then_some(block.number + 1)
         });
-        let salt = self.next_salt.get();
         let Some(number) = number.filter(|_| self.next.borrow().is_none()) else { return Ok(()) };
+        // A salt of its own: a block that is begun before the file is whole gets another name, and so another file.
+        let salt = self.engine.random();
         let path = BlockName { number, salt }.path(&self.options.folder);
-        let file = Rc::new(self.engine.disk().open(&path, Open::CreateNew).await?);
+        let disk = self.engine.disk();
+        let file = Rc::new(disk.open(&path, Open::CreateNew).await?);
         let allocated = u64::from(self.options.block_len) + FIRST_ALLOCATION;
-        file.allocate(allocated).await?;
-        file.sync().await?;
-        self.engine.disk().sync_folder(&self.options.folder).await?;
+        let fill = async {
+            file.allocate(allocated).await?;
+            file.sync().await?;
+            disk.sync_folder(&self.options.folder).await
+        };
+        let filled = fill.await;
+        if filled.is_err() || store.with(|ledger| ledger.active().number + 1 != number) {
+            disk.remove(&path).await?;
+            return Ok(filled?);
+        }
         *self.next.borrow_mut() = Some(NextFile { number, salt, path, file, allocated });
         Ok(())
     }

@@ -17,7 +17,7 @@ mod seal;
 mod signal;
 mod write;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -78,7 +78,6 @@ pub struct FileMedia<D: Disk> {
     files: RefCell<BTreeMap<BlockNumber, BlockFile<D>>>,
     /// The file of the next block, made before it is needed.
     next: RefCell<Option<NextFile<D>>>,
-    next_salt: Cell<u64>,
     /// Blocks whose files go once the commit is durable.
     graves: RefCell<Vec<(CommitNumber, Block)>>,
     maintenance: Signal,
@@ -132,14 +131,12 @@ pub struct FooterPlace {
 impl<D: Disk> FileMedia<D> {
     fn new(engine: Engine<D>, options: StoreOptions, files: BTreeMap<BlockNumber, BlockFile<D>>) -> Self {
         let number = engine.next_store();
-        let next_salt = Cell::new(engine.random());
         Self {
             engine,
             number,
             options,
             files: RefCell::new(files),
             next: RefCell::default(),
-            next_salt,
             graves: RefCell::default(),
             maintenance: Signal::default(),
             maintained: Signal::default(),
@@ -148,9 +145,11 @@ impl<D: Disk> FileMedia<D> {
         }
     }
 
-    /// The salt of the block that is begun now.
-    pub(super) fn next_salt(&self) -> u64 {
-        self.next_salt.replace(self.engine.random())
+    /// The salt of block `number`, which is begun now: that of the file made ahead for it, where there is one.
+    pub(super) fn salt_of_next(&self, number: BlockNumber) -> u64 {
+        let made_ahead =
+            self.next.borrow().as_ref().filter(|next| next.number == number).map(|next| next.salt);
+        made_ahead.unwrap_or_else(|| self.engine.random())
     }
 
     fn key_of(&self, block: &Block, part: Part) -> Key {

@@ -59,7 +59,10 @@ impl<D: Disk> FileMedia<D> {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(None) };
         let offset = u64::from(first.offset);
         let len = (last.offset + last.disk_len - first.offset) as usize;
-        let piece = self.read_piece(&access, offset, len).await?;
+        let piece = match self.read_piece(&access, offset, len).await {
+            Err(_) if self.has_moved(place.block, &access) => return Ok(None),
+            piece => piece?,
+        };
         let mut wanted = None;
         for (at, span) in spans.iter().enumerate() {
             let from = (u64::from(span.offset) - offset) as usize;
@@ -93,11 +96,19 @@ impl<D: Disk> FileMedia<D> {
         if cached.is_some() {
             return Ok(cached);
         }
-        let Some(access) = self.access(number) else { return Ok(None) };
-        let (summary, rows) = match self.read_table(&access).await? {
-            Some(read) => read,
-            // The footer was damaged since the start: the entries say the same.
-            None => self.summarize(store, number, &access).await?,
+        let (summary, rows) = loop {
+            let Some(access) = self.access(number) else { return Ok(None) };
+            let read = match self.read_table(&access).await {
+                Ok(Some(read)) => Ok(read),
+                // The footer was damaged since the start: the entries say the same.
+                Ok(None) => self.summarize(store, number, &access).await,
+                Err(error) => Err(error),
+            };
+            match read {
+                // The block was rewritten or removed meanwhile: look again.
+                Err(_) if self.has_moved(number, &access) => {}
+                read => break read?,
+            }
         };
         let index =
             store.with(|ledger| Index::of_table(&summary, rows, |subject| ledger.subjects.find(subject)));
@@ -131,11 +142,13 @@ impl<D: Disk> FileMedia<D> {
     ) -> Result<(Summary, Vec<Row>), StoreError> {
         let opening = store.with(|ledger| {
             let block = ledger.block(number)?;
-            Some(Opening { first: block.first, absorbed_below: block.absorbed_below, salt: block.salt })
+            let opening =
+                Opening { first: block.first, absorbed_below: block.absorbed_below, salt: block.salt };
+            let end = block.spans.iter().last().map_or(0, |span| u64::from(span.offset + span.disk_len));
+            Some((opening, end))
         });
-        let opening = opening.ok_or(StoreError::Vanished)?;
-        let len = access.footer.map_or(u64::MAX, |footer| footer.table_at);
-        let file = self.read_piece(access, 0, usize::try_from(len).unwrap_or(usize::MAX)).await?;
+        let (opening, end) = opening.ok_or(StoreError::Vanished)?;
+        let file = self.read_piece(access, 0, end as usize).await?;
         let scan = scan(&file, access.salt, Ending::Followed, |at, head, body| {
             decode_frame(head, body, access.cipher.as_deref(), access.salt, at).ok()
         });
@@ -166,6 +179,11 @@ impl<D: Disk> FileMedia<D> {
         }
         let file = self.engine.file(&access.path).await?;
         Ok(file.read_at(offset, len).await?)
+    }
+
+    /// Whether the block's file is another one by now, or gone.
+    fn has_moved(&self, number: BlockNumber, access: &Access<D>) -> bool {
+        self.files.borrow().get(&number).is_none_or(|file| file.path != access.path)
     }
 
     fn access(&self, number: BlockNumber) -> Option<Access<D>> {

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use crate::block::control::Control;
+use crate::block::entry::{Entries, Entry};
 use crate::block::footer::{TRAILER_LEN, Trailer, decode_summary, decode_table};
 use crate::block::frame::FrameKind;
 use crate::block::header::{Encryption, HEAD_LEN, Header, HeaderError};
@@ -18,7 +20,7 @@ use crate::block::spans::{SPAN_LEN_MIN, Span, Spans};
 use crate::block::summary::{Opening, Row, Summarizer, Summary, Times};
 use crate::block::tail::Tail;
 use crate::coding::{BlockCipher, FrameEncoder, decode_frame};
-use crate::disk::{Disk, EntryKind, File, Open, PAGE_SIZE};
+use crate::disk::{Cause, Disk, DiskError, EntryKind, File, Open, PAGE_SIZE};
 use crate::engine::Engine;
 use crate::keys::BlockIdentity;
 use crate::seq_set::SeqSet;
@@ -86,6 +88,9 @@ struct Later {
     low: u64,
     /// Nothing above it in earlier blocks counts.
     cut: Option<u64>,
+    /// Nor does anything above this: a block behind begins there. What it said of that is not in it any more where it was
+    /// rewritten.
+    bound: Option<u64>,
     /// The first sequence of the block behind.
     next_first: Option<u64>,
     any_entries: bool,
@@ -100,6 +105,10 @@ impl<D: Disk> Store<D> {
     pub async fn open(engine: Engine<D>, options: StoreOptions) -> Result<(Self, Recovery), StoreError> {
         let disk = engine.disk();
         disk.create_folder(&options.folder).await?;
+        // Names that are found may be in the kernel's memory alone, that of the folder among them.
+        for folder in options.folder.ancestors() {
+            disk.sync_folder(folder).await?;
+        }
         let mut recovery = Recovery::default();
         let (found, others) = look_at_all(&engine, &options).await?;
         for (path, condition) in others {
@@ -121,10 +130,20 @@ impl<D: Disk> Store<D> {
                 act(disk, &options.folder, &found.path, condition, &mut recovery).await?;
                 continue;
             }
-            let is_last = Some(number) == last_number;
+            let is_last = !later.any_entries;
             let block = build(&engine, &options, found, footer, is_last, &later, &mut recovery).await?;
+            // The last one that tells anything tells of the end of the sequences too: it stays.
+            let is_followed = later.any_entries;
+            let is_deleted = later.has_deleted(&block);
+            if is_last && block.summary.plain_len == 0 {
+                act(disk, &options.folder, &block.file.path, Condition::NeverBegun, &mut recovery).await?;
+                continue;
+            }
             later.hear(&block, &mut recovery);
-            if block.block.messages == 0 && block.block.last < later.low && !block.block.is_written_on() {
+            let is_dead = block.block.last < later.low || is_deleted;
+            if is_followed && block.block.messages == 0 && is_dead {
+                // The log may have given it up already: what of it cannot be read was not to be read any more.
+                recovery.files.retain(|file| file.path != block.file.path);
                 act(disk, &options.folder, &block.file.path, Condition::Dead, &mut recovery).await?;
                 continue;
             }
@@ -137,8 +156,8 @@ impl<D: Disk> Store<D> {
         recovery.blocks = files.len();
         let next_number = last_number.unwrap_or(0) + 1;
         let mut ledger = ledger.unwrap_or_else(|| empty_ledger(&options));
-        finish_ledger(&mut ledger, &later, next_number, engine.random(), &options);
         ledger.lost = recovery.lost.clone();
+        finish_ledger(&mut ledger, next_number, engine.random(), &options);
         let last = ledger.last;
         let media = FileMedia::new(engine.clone(), options.clone(), files);
         let store = Self::new(ledger, Media::File(Box::new(media)), options.block_len);
@@ -163,7 +182,7 @@ impl Later {
     /// Whether nothing of a block is needed, as its footer alone tells.
     fn makes_needless(&self, found: &Found, footer: Option<&Footer>) -> Option<Condition> {
         let first = found.header.first;
-        if self.cut.is_some_and(|cut| first > cut) {
+        if self.cut.is_some_and(|cut| first > cut) || self.bound.is_some_and(|bound| first > bound + 1) {
             return Some(Condition::TakenBack);
         }
         let (_, summary, _) = footer?;
@@ -183,19 +202,38 @@ impl Later {
             self.tombstones.push((built.block.number, summary.tombstones.clone()));
         }
         self.next_first = Some(built.block.first);
-        self.any_entries |= summary.plain_len > 0;
+        if summary.plain_len > 0 {
+            self.any_entries = true;
+            self.bound = self.bound.min_some(Some(built.block.first - 1));
+        }
+    }
+
+    /// Where blocks before end at the latest.
+    fn end(&self) -> Option<u64> {
+        self.cut.min_some(self.bound)
+    }
+
+    /// Whether later blocks tell that all of a block's sequences are gone. They do when its last message went, and then they
+    /// tell what it told of others too.
+    fn has_deleted<D: Disk>(&self, built: &Built<D>) -> bool {
+        let Some(next_first) = self.next_first else { return false };
+        built.block.first < next_first && self.not_told_of(built.block.first, next_first).is_empty()
     }
 
     /// Sequences in `from..to` that no block has.
     fn note_gap(&self, from: u64, to: u64, recovery: &mut Recovery) {
-        let from = from.max(self.low);
-        if from >= to {
-            return;
-        }
+        recovery.lost.union(&self.not_told_of(from, to));
+    }
+
+    /// Sequences in `from..to` of which nobody says that they are gone.
+    fn not_told_of(&self, from: u64, to: u64) -> SeqSet {
         let mut missing = SeqSet::default();
-        missing.insert_range(from..=to - 1);
-        missing.subtract(&self.all_tombstones);
-        recovery.lost.union(&missing);
+        let from = from.max(self.low);
+        if from < to {
+            missing.insert_range(from..=to - 1);
+            missing.subtract(&self.all_tombstones);
+        }
+        missing
     }
 
     /// What of `first..=last` in block `number` is deleted by others.
@@ -214,7 +252,7 @@ impl Later {
         if self.low > first {
             deleted.insert_range(first..=last.min(self.low - 1));
         }
-        if let Some(cut) = self.cut.filter(|&cut| cut < last) {
+        if let Some(cut) = self.end().filter(|&cut| cut < last) {
             deleted.insert_range(first.max(cut + 1)..=last);
         }
         deleted
@@ -279,8 +317,9 @@ async fn look_at<D: Disk>(
     let path = name.path(&options.folder);
     let file = engine.disk().open(&path, Open::Read).await?;
     let file_len = file.size().await?;
-    let head = file.read_at(0, HEAD_LEN).await?;
+    let head = read_what_can_be(&file, 0, HEAD_LEN).await?;
     let header = match head_of(&head) {
+        Ok(_) if head.len() < HEAD_LEN => return Ok(Look::Other(path, Condition::TooShort)),
         Ok(header) => header,
         Err(HeaderError::Version(version)) => return Err(StoreError::Version { path, version }),
         Err(_) if head.len() < HEAD_LEN => return Ok(Look::Other(path, Condition::TooShort)),
@@ -305,10 +344,29 @@ async fn with_footer<D: Disk>(disk: &D, found: Found) -> Result<(Found, Option<F
     Ok((found, footer))
 }
 
+/// Reads from a page's boundary on; pages that cannot be read are zeros, which nothing takes for something written.
+async fn read_what_can_be<F: File>(file: &F, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+    let is_unreadable = |error: &DiskError| matches!(error.cause, Cause::Io(_));
+    match file.read_at(offset, len).await {
+        Err(error) if is_unreadable(&error) => {}
+        read => return Ok(read?),
+    }
+    let end = file.size().await?.min(offset.saturating_add(len as u64));
+    let mut bytes = vec![0; end.saturating_sub(offset) as usize];
+    for (at, page) in bytes.chunks_mut(PAGE_SIZE).enumerate() {
+        match file.read_at(offset + (at * PAGE_SIZE) as u64, page.len()).await {
+            Ok(read) => page[..read.len()].copy_from_slice(&read),
+            Err(error) if is_unreadable(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(bytes.into())
+}
+
 async fn is_all_zeros<F: File>(file: &F, len: u64) -> Result<bool, StoreError> {
     let mut at = 0;
     while at < len {
-        let piece = file.read_at(at, PIECE).await?;
+        let piece = read_what_can_be(file, at, PIECE).await?;
         if piece.is_empty() {
             break;
         }
@@ -358,7 +416,7 @@ async fn read_footer<F: File>(
     }
     // Most summaries are at the end of what is read here.
     let mut from = file_len.saturating_sub(FOOTER_READ).max(HEAD_LEN as u64);
-    let mut end = file.read_at(from, (file_len - from) as usize).await?;
+    let mut end = read_what_can_be(file, from, (file_len - from) as usize).await?;
     let Some(trailer) =
         end.len().checked_sub(TRAILER_LEN).and_then(|at| Trailer::decode(&end[at..], salt, file_len))
     else {
@@ -366,7 +424,7 @@ async fn read_footer<F: File>(
     };
     if trailer.summary_at < from {
         from = trailer.summary_at;
-        end = file.read_at(from, (file_len - from) as usize).await?;
+        end = read_what_can_be(file, from, (file_len - from) as usize).await?;
     }
     let at = (trailer.summary_at - from) as usize;
     let summary = frame_at(&end, at, trailer.summary_at, FrameKind::Summary, salt, cipher);
@@ -393,7 +451,7 @@ async fn build<D: Disk>(
         } else {
             read_rows(engine.disk(), &found, place, summary.subjects.len())
                 .await?
-                .map(|rows| without(&summary, rows, &deleted))
+                .map(|rows| without(&summary, rows, &deleted).0)
         };
         if let Some(summary) = summary {
             return Ok(sealed(found, place, summary, spans, later));
@@ -409,14 +467,15 @@ async fn read_rows<D: Disk>(
     subjects: usize,
 ) -> Result<Option<Vec<Row>>, StoreError> {
     let file = disk.open(&found.path, Open::Read).await?;
-    let piece = file.read_at(place.table_at, (place.summary_at - place.table_at) as usize).await?;
+    let len = (place.summary_at - place.table_at) as usize;
+    let piece = read_what_can_be(&file, place.table_at, len).await?;
     let table =
         frame_at(&piece, 0, place.table_at, FrameKind::Table, found.header.salt, found.cipher.as_deref());
     Ok(table.and_then(|body| decode_table(&body, subjects)))
 }
 
 /// A block's summary without some of its messages.
-fn without(summary: &Summary, rows: Vec<Row>, deleted: &SeqSet) -> Summary {
+fn without(summary: &Summary, rows: Vec<Row>, deleted: &SeqSet) -> (Summary, Vec<Row>) {
     let subjects = summary.subjects.iter().map(|totals| totals.subject.clone()).collect();
     let times = times_of(summary);
     let mut left = Summary {
@@ -430,7 +489,7 @@ fn without(summary: &Summary, rows: Vec<Row>, deleted: &SeqSet) -> Summary {
         ..summary.clone()
     };
     left.gone.union(deleted);
-    left.assemble(rows, subjects, times).0
+    left.assemble(rows, subjects, times)
 }
 
 fn times_of(summary: &Summary) -> Vec<Times> {
@@ -446,7 +505,7 @@ fn sealed<D: Disk>(
     spans: Spans,
     later: &Later,
 ) -> Built<D> {
-    if let Some(cut) = later.cut {
+    if let Some(cut) = later.end() {
         summary.last = summary.last.min(cut);
         summary.gone.remove_from(cut + 1);
     }
@@ -496,14 +555,25 @@ async fn scanned<D: Disk>(
     recovery.scanned += 1;
     let salt = found.header.salt;
     let file = Rc::new(engine.disk().open(&found.path, Open::Write).await?);
-    let bytes = file.read_at(0, usize::try_from(found.file_len).unwrap_or(usize::MAX)).await?;
+    // What is read may be in the kernel's memory alone: it is built upon, so it has to stay.
+    file.sync().await?;
+    let file_len = usize::try_from(found.file_len).unwrap_or(usize::MAX);
+    let bytes = read_what_can_be(&*file, 0, file_len).await?;
     let ending = if later.any_entries { Ending::Followed } else { Ending::MayBeTorn };
     let scan = scan(&bytes, salt, ending, |at, head, body| {
         decode_frame(head, body, found.cipher.as_deref(), salt, at).ok()
     });
     let opening = Opening { first: found.header.first, absorbed_below: found.header.absorbed_below, salt };
-    let (own, rows, told_lost) = summarize(opening, &scan, salt);
-    recovery.lost.union(&told_lost);
+    let (mut own, mut rows, mut lost) = summarize(opening, &scan, salt);
+    let spans = spans_of(&scan, &rows);
+    if let Some(end) = later.end().filter(|&end| end < own.last) {
+        rows.retain(|row| own.first + u64::from(row.delta) <= end);
+        (own, rows) = without(&own, rows, &SeqSet::default());
+        own.last = end.max(own.first - 1);
+        own.gone.remove_from(end + 1);
+        own.expiring.retain(|(seq, _)| *seq <= end);
+        own.due.retain(|(seq, _)| *seq <= end);
+    }
     let torn = scan.torn.as_ref().map_or(0, |torn| torn.end - torn.start);
     if !scan.damage.is_empty() || torn > 0 {
         let condition = if ending == Ending::Followed { Condition::FooterMissing } else { Condition::Last };
@@ -514,18 +584,16 @@ async fn scanned<D: Disk>(
         clear_torn_end(engine, options, &found, &*file, &bytes, scan.end).await?;
     }
     let deleted = later.deleted_in(own.first, own.last, own.absorbed_below, found.name.number);
-    let mut summary = if deleted.is_empty() { own.clone() } else { without(&own, rows.clone(), &deleted) };
-    if let Some(cut) = later.cut {
-        summary.last = summary.last.min(cut);
-        summary.gone.remove_from(cut + 1);
-    }
+    lost.subtract(&deleted);
+    recovery.lost.union(&lost);
+    let summary = if deleted.is_empty() { own.clone() } else { without(&own, rows.clone(), &deleted).0 };
     // An encrypted block takes no more frames: what its writer sent out last under its next nonce is not known.
     let is_plain = found.header.coding == options.coding && options.coding.encryption == Encryption::None;
     let goes_on = is_last && is_plain && scan.damage.is_empty() && found.header.first <= summary.last + 1;
-    let spans = spans_of(&scan, &rows);
     let mut open = OpenBlock::new(Tail::at(own.plain_len));
     open.told = Told { low: own.low, truncated: own.truncated };
     open.times = times_of(&own);
+    open.is_damaged = !scan.damage.is_empty();
     open.full = (!goes_on).then(|| own.gone.clone());
     open.recovered_rows = Some((own, rows));
     let block = outline(&found, &summary, spans, Phase::Open(Box::new(open)));
@@ -545,6 +613,8 @@ async fn scanned<D: Disk>(
     Ok(Built { block, file, summary })
 }
 
+/// The file as its next writer finds it. What a torn commit left in the page in which the last whole one ends goes through the
+/// log, before all that is written from here on, for that page is acknowledged in part.
 fn attach<D: Disk>(
     engine: &Engine<D>,
     path: &Path,
@@ -553,28 +623,43 @@ fn attach<D: Disk>(
     bytes: &Bytes,
 ) -> crate::log::LoggedFile<D> {
     let page = end - end % PAGE_SIZE as u64;
-    let tail = &bytes[page as usize..end as usize];
-    engine.log().attach(path, Rc::clone(file), end, tail)
+    let next_page = end.next_multiple_of(PAGE_SIZE as u64);
+    let rest = &bytes[end as usize..bytes.len().min(next_page as usize)];
+    if rest.iter().all(|&byte| byte == 0) {
+        let tail = &bytes[page as usize..end as usize];
+        return engine.log().attach(path, Rc::clone(file), end, tail);
+    }
+    let logged = engine.log().attach(path, Rc::clone(file), next_page, &[]);
+    // Nobody waits for it: until it is durable nothing behind it is either, and the next start finds it torn again.
+    drop(logged.overwrite(end, &vec![0; rest.len()]));
+    logged
 }
 
 /// What the entries of a block tell, and the messages that damage took.
 fn summarize(opening: Opening, scan: &Scan, salt: u64) -> (Summary, Vec<Row>, SeqSet) {
     let mut summarizer = Summarizer::new(opening);
     let mut lost = SeqSet::default();
+    let mut follows_damage = false;
     let mut damage_before = scan.damage.iter().map(|damage| damage.before_frame).peekable();
     for (place, frame) in scan.frames.iter().enumerate() {
-        let mut follows_damage = false;
         while damage_before.next_if(|&before| before <= place).is_some() {
             follows_damage = true;
         }
-        let next = summarizer.next_seq();
-        for entry in crate::block::entry::Entries::new(&frame.plain, salt) {
+        for entry in Entries::new(&frame.plain, salt) {
             let Ok((at, len, entry)) = entry else { break };
-            if follows_damage && let crate::block::entry::Entry::Record(record) = &entry {
-                if record.seq > next {
-                    lost.insert_range(next..=record.seq - 1);
+            let next = summarizer.next_seq();
+            // The first entry that goes on with the sequences tells how far those that are missing went.
+            if follows_damage && let Some(before) = follows(&entry) {
+                if before >= next {
+                    lost.insert_range(next..=before);
                 }
-                follows_damage = false;
+                follows_damage = before < next && !matches!(entry, Entry::Record(_));
+            }
+            if let Entry::Control(Control::Deleted { first, last }) = entry {
+                lost.remove_range(first..=last);
+            }
+            if let Entry::DeletedSet(deleted) = &entry {
+                lost.subtract(deleted);
             }
             // What is out of order was written by nobody: it is left out, and the rest goes on.
             let _ = summarizer.entry(frame.head.at + at as u32, len as u32, &entry);
@@ -582,6 +667,17 @@ fn summarize(opening: Opening, scan: &Scan, salt: u64) -> (Summary, Vec<Row>, Se
     }
     let (summary, rows) = summarizer.finish();
     (summary, rows, lost)
+}
+
+/// The last sequence that was given before an entry, where the entry tells.
+fn follows(entry: &Entry<'_>) -> Option<u64> {
+    match entry {
+        Entry::Record(record) => Some(record.seq - 1),
+        Entry::Erased { seq } => Some(seq - 1),
+        Entry::Control(Control::Skipped { first, .. }) => Some(first - 1),
+        Entry::Control(Control::Bounds { last, .. }) => Some(*last),
+        Entry::Control(Control::Deleted { .. } | Control::Truncated { .. }) | Entry::DeletedSet(_) => None,
+    }
 }
 
 /// Spans over the frames of a scan; none reaches over something damaged.
@@ -725,7 +821,7 @@ fn index_of(
     index
 }
 
-fn finish_ledger(ledger: &mut Ledger, later: &Later, next: BlockNumber, salt: u64, options: &StoreOptions) {
+fn finish_ledger(ledger: &mut Ledger, next: BlockNumber, salt: u64, options: &StoreOptions) {
     let nothing_found = ledger.blocks.is_empty();
     if nothing_found {
         ledger.last = options.first_seq.max(1) - 1;
@@ -735,9 +831,12 @@ fn finish_ledger(ledger: &mut Ledger, later: &Later, next: BlockNumber, salt: u6
         let first = ledger.last + 1;
         ledger.blocks.push_back(Block::begin(next, salt, first));
         ledger.active_mut().last_timestamp = ledger.last_timestamp;
-        ledger.first = ledger.last + 1;
     }
-    ledger.first = ledger.next_seq(later.low.max(1)).unwrap_or(ledger.last + 1);
+    // The first one is looked for from the first block on.
+    ledger.first = 1;
+    ledger.first = ledger.next_seq(1).unwrap_or(ledger.last + 1);
+    // An entry has no other word for a store that never had a message.
+    ledger.last_timestamp = ledger.last_timestamp.filter(|timestamp| timestamp.0 != 0);
     if !is_written_on {
         ledger.write_bounds();
     }

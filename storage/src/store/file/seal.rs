@@ -48,11 +48,14 @@ impl<D: Disk> FileMedia<D> {
     /// # Errors
     /// What the disk says: the block stays as it is, and is read as before.
     pub(super) async fn seal(&self, store: &Store<D>, number: BlockNumber) -> Result<(), StoreError> {
+        let cut_with = store.with(|ledger| ledger.block(number)?.open().map(|open| open.cut_with));
+        store.committed(cut_with.unwrap_or(0)).await?;
         let prepared = store.with(|ledger| {
             let block = ledger.block_mut(number)?;
-            let end = block.open().filter(|open| open.full.is_some() && open.tail.waiting() == 0)?.tail.end();
+            let end = block.open().filter(|open| open.full.is_some() && !open.is_damaged)?.tail.end();
             if block.open().is_some_and(|open| open.tail.base() < end) {
-                if block.open().is_some_and(|open| open.gathering.is_none()) {
+                let durable_to = block.open().and_then(|open| open.gathering).map(|gathering| gathering.to);
+                if durable_to != Some(end) {
                     // Handed over, and not durable yet.
                     return None;
                 }
@@ -95,6 +98,8 @@ impl<D: Disk> FileMedia<D> {
         if let Some(place) = footer {
             file.truncate(place.file_len).await?;
             file.sync().await?;
+            // A message may have been overwritten meanwhile.
+            logged.fold().await?;
         }
         let writer = self.with_file(number, |file| {
             file.footer = footer;

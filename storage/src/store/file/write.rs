@@ -171,7 +171,7 @@ impl<D: Disk> FileMedia<D> {
                 at: from,
             };
             store.with(|ledger| {
-                let open = ledger.block(number)?.open()?;
+                let open = ledger.block_or_leaving(number)?.open()?;
                 writer.encoder.encode(fields, open.tail.slice(from, to), file.salt, offset, &mut out);
                 Some(())
             })?;
@@ -188,10 +188,11 @@ impl<D: Disk> FileMedia<D> {
                 let Some(open) = block.open_mut() else { return };
                 let gathering = open.gathering.get_or_insert(Gathering {
                     at: frame.from,
+                    to: frame.to,
                     offset: frame.offset as u32,
                     end: frame.end as u32,
                 });
-                gathering.end = frame.end as u32;
+                (gathering.to, gathering.end) = (frame.to, frame.end as u32);
                 let (at, is_long) = (gathering.at, frame.to - gathering.at >= SPAN_LEN_MIN);
                 if is_long && at == open.tail.base() {
                     self.close_span(block, frame.to);
@@ -202,11 +203,13 @@ impl<D: Disk> FileMedia<D> {
 
     /// Makes a span of what was gathered, which ends at `to`.
     pub(super) fn close_span(&self, block: &mut Block, to: u32) {
+        // Of what was taken back the index knows nothing any more: spans stay in their order all the same.
+        let begun = block.spans.iter().last().map_or(0, |span| span.delta);
         let Some(open) = block.open_mut() else { return };
         let Some(gathering) = open.gathering.take() else { return };
         let at = gathering.at;
         let bytes = open.tail.split_to(to);
-        let delta = open.index.delta_at(at);
+        let delta = open.index.delta_at(at).max(begun);
         let slots = open.index.from(delta).iter().take_while(|slot| slot.at < to);
         let records = slots.map(|slot| (slot.delta, slot.at - at)).collect::<Vec<_>>();
         let records = records.into_iter().map(|(delta, at)| (block.seq(delta), at)).collect();
