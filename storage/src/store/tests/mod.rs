@@ -1,5 +1,6 @@
 //! What a store promises, on disk and in memory.
 
+mod sim;
 mod world;
 
 use self::world::{World, message};

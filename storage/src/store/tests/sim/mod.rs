@@ -1,0 +1,19 @@
+//! Worlds: stores on a disk that fails and crashes, under random changes, held against a model. A seed is a world; the same
+//! seed is the same world again.
+//!
+//! `NATRIUM_WORLDS` says how many worlds are run, `NATRIUM_WORLD` a single one.
+
+mod actor;
+mod chance;
+mod check;
+mod machine;
+mod model;
+mod rot;
+mod worlds;
+
+/// A world that is run alone tells what happens in it.
+fn tell(what: impl FnOnce() -> String) {
+    if std::env::var_os("NATRIUM_WORLD").is_some() {
+        eprintln!("{}", what());
+    }
+}
