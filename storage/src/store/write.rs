@@ -336,6 +336,7 @@ impl Ledger {
     /// Makes a span of what was appended, once it is this long.
     fn gather_resident(&mut self, len_min: u32) {
         let block = self.active_mut();
+        let begun = block.spans.iter().last().map_or(0, |span| span.delta);
         let open = block.open_mut().expect("the block that is written to is open");
         let (at, end) = (open.tail.base(), open.tail.end());
         if end - at < len_min || end == at {
@@ -343,7 +344,8 @@ impl Ledger {
         }
         open.tail.hand_over();
         open.contents.push(open.tail.split_to(end));
-        let delta = open.index.delta_at(at);
+        // Of what was taken back the index knows nothing any more: spans stay in their order all the same.
+        let delta = open.index.delta_at(at).max(begun);
         let offset = 0;
         let pushed = block.spans.push(Span { delta, at, len: end - at, offset, disk_len: 0 });
         pushed.expect("a span of what follows the last follows it");
