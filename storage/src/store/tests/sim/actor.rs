@@ -149,14 +149,10 @@ pub(super) async fn step(
             let keep = (below.is_none() && chance.one_in(2)).then(|| chance.below(5));
             let purge = Purge { subject: subject.map(str::as_bytes), below, keep };
             let mut next = model.clone();
-            let last = next.last;
             let expected = next.purge(purge);
-            let mut steps = vec![next.clone()];
-            if next.last != last {
-                let mut emptied = model.clone();
-                emptied.purge(Purge::default());
-                steps.insert(0, emptied);
-            }
+            let is_compaction = matches!(subject, None | Some("" | ">")) && keep.unwrap_or(0) == 0;
+            let mut steps = turns(&model, below.filter(|_| is_compaction).unwrap_or(0));
+            steps.push(next);
             actor.borrow_mut().pending = steps.clone();
             store.purge(purge).await.map(|(purged, commit)| {
                 assert_eq!(purged, expected, "{purge:?}");
@@ -167,13 +163,7 @@ pub(super) async fn step(
             let seq = some_seq(chance) + if chance.one_in(8) { chance.below(30) } else { 0 };
             let mut next = model.clone();
             let expected = next.compact(seq);
-            // What is many is taken out in turns, from the first on.
-            let mut steps = Vec::new();
-            let mut step = model.clone();
-            for &gone in model.messages.range(..seq).map(|(seq, _)| seq) {
-                step.remove(gone);
-                steps.push(step.clone());
-            }
+            let mut steps = turns(&model, seq);
             steps.push(next);
             actor.borrow_mut().pending = steps.clone();
             store.compact(seq).await.map(|(purged, commit)| {
@@ -260,6 +250,17 @@ pub(super) async fn step(
         }
         Err(other) => panic!("{which:?}: {other}"),
     }
+}
+
+/// What is many is taken out in turns, from the first on: the states between.
+fn turns(model: &Model, below: u64) -> Vec<Model> {
+    let mut step = model.clone();
+    let gone = model.messages.range(..below).map(|(&seq, _)| seq);
+    gone.map(|seq| {
+        step.remove(seq);
+        step.clone()
+    })
+    .collect()
 }
 
 async fn append(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::Broken;
 use super::chance::Chance;
 use crate::disk::sim::SimDisk;
 use crate::engine::{Background, Engine, EngineOptions, Spawn};
@@ -58,6 +59,7 @@ pub(super) async fn engine(
     disk: &SimDisk,
     spawn: Spawn,
     chance: &mut Chance,
+    broken: Broken,
 ) -> Result<Engine<SimDisk>, LogError> {
     let folder = Path::new("log");
     let replay = CommitLog::recover_all(disk, folder).await?;
@@ -67,7 +69,7 @@ pub(super) async fn engine(
         segments: 2 + chance.index(3),
         fold_at: [4 << 10, 32 << 10, 256 << 10][chance.index(3)],
         folds_in_flight: 1 + chance.index(3),
-        ..LogOptions::default()
+        without_page_rule: broken == Broken::PageRule,
     };
     let options = EngineOptions {
         cache_bytes: [4 << 10, 64 << 10, 8 << 20][chance.index(3)],

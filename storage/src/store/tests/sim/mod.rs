@@ -17,3 +17,13 @@ fn tell(what: impl FnOnce() -> String) {
         eprintln!("{}", what());
     }
 }
+
+/// What is broken on purpose, to prove that worlds would find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Nothing,
+    /// Commits are acknowledged before they are on the disk.
+    Acknowledgement,
+    /// The commit log rewrites pages that are the only copy of what was acknowledged.
+    PageRule,
+}

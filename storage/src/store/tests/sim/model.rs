@@ -166,7 +166,8 @@ impl Model {
     pub(super) fn skip(&mut self, count: u64, now: Timestamp) {
         if count > 0 {
             self.last += count;
-            self.last_timestamp = Some(self.last_timestamp.map_or(now, |last| last.max(now)));
+            let timestamp = self.last_timestamp.map_or(now, |last| last.max(now));
+            self.last_timestamp = Some(timestamp).filter(|timestamp| timestamp.0 != 0);
         }
     }
 

@@ -13,7 +13,7 @@ use super::actor::{self, Actor, Shared};
 use super::chance::Chance;
 use super::machine;
 use super::model::{Kind, Model};
-use super::{check, rot, tell};
+use super::{Broken, check, rot, tell};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{self, Faults, SimDisk};
 use crate::disk::{Cause, Operation};
@@ -22,7 +22,7 @@ use crate::keys::StreamKey;
 use crate::message::{Filter, Limits};
 use crate::store::Store;
 use crate::store::block::Block;
-use crate::store::file::StoreOptions;
+use crate::store::file::{Durability, StoreOptions};
 
 struct World {
     chance: Chance,
@@ -32,6 +32,7 @@ struct World {
     now: i64,
     has_faults: bool,
     is_harsh: bool,
+    broken: Broken,
 }
 
 /// How a life of the machine ended.
@@ -43,8 +44,8 @@ enum End {
 }
 
 /// One world from its first life to its last.
-pub(super) fn run(seed: u64) {
-    let mut world = World::new(seed);
+fn run(seed: u64, broken: Broken) {
+    let mut world = World::new(seed, broken);
     let lives = 2 + world.chance.below(4);
     for _ in 0..lives {
         world.live();
@@ -57,7 +58,7 @@ pub(super) fn run(seed: u64) {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, broken: Broken) -> Self {
         let mut chance = Chance::new(seed);
         let faults = Faults::draw(chance.number());
         let is_harsh = faults.unreadable_pages;
@@ -71,12 +72,15 @@ impl World {
             store.limits = if chance.one_in(2) { actor::limits(&mut chance) } else { Limits::default() };
             store.first_seq = if chance.one_in(4) { chance.below(1000) } else { 1 };
             store.key = Some(key(&mut chance));
+            if broken == Broken::Acknowledgement {
+                store.durability = Durability::Deferred;
+            }
             let actor = Actor::new(Kind::File, store.limits, store.first_seq.max(1));
             actors.push(Rc::new(RefCell::new(actor)));
             options.push(store);
         }
         let has_faults = chance.one_in(4);
-        Self { chance, actors, options, disk, now: 1_000_000, has_faults, is_harsh }
+        Self { chance, actors, options, disk, now: 1_000_000, has_faults, is_harsh, broken }
     }
 
     /// One life: recovery, changes, and an end of some kind.
@@ -105,7 +109,7 @@ impl World {
     }
 
     async fn life(&mut self, spawn: crate::engine::Spawn) -> End {
-        let Ok(engine) = machine::engine(&self.disk, spawn, &mut self.chance).await else {
+        let Ok(engine) = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await else {
             assert!(self.has_faults, "the log does not open");
             return End::Running;
         };
@@ -256,7 +260,7 @@ impl World {
         for _ in 0..2 {
             let disk = self.disk.clone();
             machine::run(&disk, |spawn| async {
-                let engine = machine::engine(&self.disk, spawn, &mut self.chance).await.unwrap();
+                let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
                 for at in 0..self.actors.len() {
                     self.open(&engine, at).await;
                 }
@@ -274,7 +278,7 @@ impl World {
         self.has_faults = false;
         let disk = self.disk.clone();
         machine::run(&disk, |spawn| async {
-            let engine = machine::engine(&self.disk, spawn, &mut self.chance).await.unwrap();
+            let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
             for at in 0..self.actors.len() {
                 let store = self.open(&engine, at).await.expect("nothing fails here");
                 store.close().await.unwrap();
@@ -292,7 +296,7 @@ impl World {
         for _ in 0..2 {
             let disk = self.disk.clone();
             machine::run(&disk, |spawn| async {
-                let engine = machine::engine(&self.disk, spawn, &mut self.chance).await.unwrap();
+                let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
                 let (store, recovery) = Store::open(engine.clone(), self.options[at].clone())
                     .await
                     .unwrap_or_else(|error| panic!("{error} after {ruin:?}"));
@@ -318,7 +322,7 @@ async fn content(store: &Store<SimDisk>) -> Content {
         found.push((seq, check::plain(&message.expect("it was found"))));
         next = store.next(Filter::All, seq + 1).await.unwrap();
     }
-    (found, store.last_seq(), store.state().await.unwrap().last_timestamp)
+    (found, store.last_seq(), check::state(store).await.last_timestamp)
 }
 
 fn is_same((found, last, timestamp): &Content, model: &Model) -> bool {
@@ -350,14 +354,29 @@ fn key(chance: &mut Chance) -> Rc<StreamKey> {
 fn worlds() {
     let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
     if let Some(seed) = number("NATRIUM_WORLD") {
-        run(seed);
+        run(seed, Broken::Nothing);
         return;
     }
     let first = number("NATRIUM_WORLD_FIRST").unwrap_or(1);
     for seed in first..first + number("NATRIUM_WORLDS").unwrap_or(WORLDS) {
-        let outcome = std::panic::catch_unwind(|| run(seed));
+        let outcome = std::panic::catch_unwind(|| run(seed, Broken::Nothing));
         assert!(outcome.is_ok(), "world {seed} failed: NATRIUM_WORLD={seed} runs it alone");
     }
+}
+
+/// Whether one of the first worlds fails where something is broken.
+fn is_found(broken: Broken) -> bool {
+    (1..=WORLDS_TO_FIND).any(|seed| std::panic::catch_unwind(|| run(seed, broken)).is_err())
+}
+
+#[test]
+fn an_acknowledgement_before_the_sync_is_found() {
+    assert!(is_found(Broken::Acknowledgement));
+}
+
+#[test]
+fn a_page_that_is_rewritten_in_its_only_copy_is_found() {
+    assert!(is_found(Broken::PageRule));
 }
 
 /// The same changes of a store in memory, which agrees with the model as one on disk does.
@@ -382,4 +401,6 @@ fn worlds_in_memory() {
 
 /// Of each run of the tests.
 const WORLDS_IN_MEMORY: u64 = 30;
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 100;
+/// Within so many what is broken is found.
+const WORLDS_TO_FIND: u64 = 300;
