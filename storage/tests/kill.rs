@@ -79,7 +79,7 @@ fn what_a_killed_writer_said_was_durable_is_there() {
         child.kill().unwrap();
         child.wait().unwrap();
         // What was said before the end counts too.
-        while let Some(line) = lines.next() {
+        for line in lines {
             if let Some(seq) = line.unwrap().strip_prefix(DURABLE) {
                 // The last line may have been cut off, and then says less than was meant.
                 durable = durable.max(seq.parse().unwrap_or(0));
@@ -110,21 +110,21 @@ fn run<F: Future<Output = ()> + 'static>(
     work: impl FnOnce(Store<UringDisk>) -> F + Send + 'static,
 ) {
     let life = move || async move {
-        let disk = UringDisk::open(&folder, 64).await.unwrap();
-        CommitLog::recover_all(&disk, Path::new("log")).await.unwrap();
+        let disk = UringDisk::open(&folder, 64).await.expect(WORKS);
+        CommitLog::recover_all(&disk, Path::new("log")).await.expect(WORKS);
         let log = LogOptions { segment_len: 256 << 10, fold_at: 32 << 10, ..LogOptions::default() };
         let options = EngineOptions { log, ..EngineOptions::default() };
         let spawn = Rc::new(|task: Background| {
             glommio_ng::spawn_local(task).detach();
         });
-        let engine = Engine::open(disk, Path::new("log"), "0", options, spawn, seed()).await.unwrap();
+        let engine = Engine::open(disk, Path::new("log"), "0", options, spawn, seed()).await.expect(WORKS);
         let mut options = StoreOptions::new(PathBuf::from("stream"), StreamId([3; 16]));
         options.block_len = 100_000;
         options.limits = Limits { max_messages: Some(MESSAGES_MAX), ..Limits::default() };
-        let (store, _) = Store::open(engine.clone(), options).await.unwrap();
+        let (store, _) = Store::open(engine.clone(), options).await.expect(WORKS);
         work(store).await;
     };
-    LocalExecutorBuilder::default().spawn(life).unwrap().join().unwrap();
+    LocalExecutorBuilder::default().spawn(life).expect(WORKS).join().expect(WORKS);
 }
 
 /// Another one in each life: names of files come from it.
@@ -145,3 +145,4 @@ const DURABLE: &str = "durable ";
 const MESSAGES_MAX: u64 = 2000;
 /// Of each run of the tests.
 const KILLS: u64 = 10;
+const WORKS: &str = "the disk of the test works";
