@@ -375,6 +375,20 @@ mod tests {
         assert_eq!(summary.gone, set(&[10, 11, 12, 13, 14, 15]));
     }
 
+    // go: server/filestore_test.go TestFileStoreCorruptedNonOrderedSequences
+    #[test]
+    fn sequences_that_go_back_or_repeat_count_once() {
+        for (sequences, messages, gone) in [([1, 3, 2, 4], 3, &[2][..]), ([1, 2, 2, 3], 3, &[])] {
+            let mut summarizer = Summarizer::new(Opening { first: 1, absorbed_below: 0, salt: 1 });
+            for (at, seq) in sequences.into_iter().enumerate() {
+                let _ = summarizer.entry(at as u32 * 50, 50, &record(seq, b"a"));
+            }
+            let (summary, rows) = summarizer.finish();
+            assert_eq!((summary.messages, rows.len()), (messages, messages as usize));
+            assert_eq!(summary.gone, set(gone));
+        }
+    }
+
     #[test]
     fn a_record_out_of_order_is_left_out() {
         let mut summarizer = Summarizer::new(Opening { first: 5, absorbed_below: 0, salt: 1 });

@@ -16,9 +16,10 @@ pub struct BlockCipher(Cipher);
 
 /// Seals the frames of one block, in ascending order.
 ///
-/// There is no way to one from a key that was read from a disk: [`Sealer::create`] makes the key with it. So no frame is
-/// ever added to a block after its writer was interrupted, when a torn frame may lie there under a nonce that would be
-/// used again; the store begins a new block. The same holds for a block that is rewritten: a new generation has a new key.
+/// [`Sealer::create`] makes the key with it. From a key that was read from a disk there is only the one of
+/// [`BlockCipher::footer_sealer`], for which commits are set aside. So no entries are ever added to a block after its
+/// writer was interrupted, when a torn frame may lie there under a nonce that would be used again; the store begins a new
+/// block. The same holds for a block that is rewritten: a new generation has a new key.
 pub struct Sealer {
     cipher: Cipher,
     nonces: NonceSequence,
@@ -31,6 +32,7 @@ struct NonceSequence {
 }
 
 #[expect(clippy::large_enum_variant, reason = "one a block; a box would cost each frame a step")]
+#[derive(Clone)]
 enum Cipher {
     ChaCha20Poly1305(ChaCha20Poly1305),
     Aes256Gcm(Aes256Gcm),
@@ -41,6 +43,15 @@ impl BlockCipher {
     #[must_use]
     pub fn new(encryption: Encryption, key: &BlockKey) -> Option<Self> {
         Cipher::new(encryption, key).map(Self)
+    }
+
+    /// Seals the footer of a block whose writer was interrupted, behind the commit that is given: its commits have the
+    /// highest bit set, which no writer's count reaches, and `random` besides, so that a footer whose writer is interrupted
+    /// in its turn is not sealed again under the same nonce.
+    #[must_use]
+    pub fn footer_sealer(&self, random: u64) -> (Sealer, u64) {
+        let sealer = Sealer { cipher: self.0.clone(), nonces: NonceSequence::default() };
+        (sealer, 1 << 63 | random >> 2)
     }
 
     /// Opens `body` in place and cuts its tag off. `false` where it was not sealed with this key, this place and this
