@@ -151,6 +151,12 @@ impl Block {
         self.open().is_some_and(|open| open.full.is_some())
     }
 
+    /// Whether less than half of what its messages took is left.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        self.record_bytes * 2 < u64::from(self.plain_len)
+    }
+
     /// Whether a message of this sequence is in it.
     #[must_use]
     pub fn has(&self, seq: u64) -> bool {

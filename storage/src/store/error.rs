@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Larger than a record can be.
     #[error("message too large: {bytes} bytes, {max} are the most")]
     TooLarge { bytes: usize, max: usize },
+    /// Another sequence is next than the one that was asked for.
+    #[error("sequence {expected} expected, {next} is next")]
+    SequenceMismatch { expected: u64, next: u64 },
     /// The message was acknowledged once and cannot be read any more.
     #[error("message {seq} is damaged on disk")]
     Damaged { seq: u64 },

@@ -69,6 +69,8 @@ pub(super) struct Unwritten {
     pub deleted: SeqSet,
     /// `first` moved.
     pub bounds: bool,
+    /// Some block has less than half of its messages left by now.
+    pub sparse: bool,
 }
 
 /// The index of this block has to be read first.
@@ -267,7 +269,9 @@ impl Ledger {
         block.gone.insert(seq);
         block.messages -= 1;
         block.bytes = block.bytes.saturating_sub(u64::from(slot.size));
+        let was_sparse = block.is_sparse();
         block.record_bytes = block.record_bytes.saturating_sub(u64::from(slot.len));
+        self.unwritten.sparse |= block.is_sparse() && !was_sparse;
         self.messages -= 1;
         self.bytes = self.bytes.saturating_sub(u64::from(slot.size));
         self.expiries.remove(seq);
@@ -275,6 +279,7 @@ impl Ledger {
         self.ageless.remove(seq);
         self.move_first(seq);
         self.bury(place);
+        self.bury_before_first();
         Ok(Some(Removed { seq, bytes: u64::from(slot.size) }))
     }
 
@@ -298,6 +303,17 @@ impl Ledger {
     #[must_use]
     pub(super) fn low(&self) -> u64 {
         self.lost.min().map_or(self.first, |lost| lost.min(self.first))
+    }
+
+    /// Sets blocks aside that had nothing but deletes of messages that are below the first by now.
+    fn bury_before_first(&mut self) {
+        let low = self.low();
+        while self.blocks.len() > 1
+            && let Some(block) =
+                self.blocks.pop_front_if(|block| block.messages == 0 && block.last < low)
+        {
+            self.dead.push(block);
+        }
     }
 
     /// The first message of a subject that has some.

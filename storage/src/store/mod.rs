@@ -115,8 +115,31 @@ impl<D: Disk> Store<D> {
         message: &NewMessage<'_>,
         admission: Admission,
     ) -> Result<Appended, StoreError> {
+        self.append_expecting(None, message, admission).await
+    }
+
+    /// Appends a message that has its sequence already.
+    ///
+    /// # Errors
+    /// [`StoreError::SequenceMismatch`] where another is next; then as [`Store::append`].
+    pub async fn append_at(
+        &self,
+        seq: u64,
+        message: &NewMessage<'_>,
+        admission: Admission,
+    ) -> Result<Appended, StoreError> {
+        self.append_expecting(Some(seq), message, admission).await
+    }
+
+    async fn append_expecting(
+        &self,
+        seq: Option<u64>,
+        message: &NewMessage<'_>,
+        admission: Admission,
+    ) -> Result<Appended, StoreError> {
         let _pass = self.0.gate.enter().await;
         self.check_writable()?;
+        self.check_next(seq)?;
         let len = record_len(message);
         if len > RECORD_LEN_MAX {
             return Err(StoreError::TooLarge { bytes: len, max: RECORD_LEN_MAX });
@@ -174,22 +197,53 @@ impl<D: Disk> Store<D> {
             .collect())
     }
 
-    /// Uses up `count` sequences without messages.
+    /// Uses up `count` sequences without messages, from `first` on where that is given. The time of the last message stays
+    /// what it is; it is `now` where there never was one.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Closed`].
-    pub async fn skip(&self, count: u64, now: Timestamp) -> Result<Appended, StoreError> {
+    /// [`StoreError::SequenceMismatch`] where another sequence than `first` is next. [`StoreError::Failed`] and
+    /// [`StoreError::Closed`].
+    pub async fn skip(&self, first: Option<u64>, count: u64, now: Timestamp) -> Result<Appended, StoreError> {
         let _pass = self.0.gate.enter().await;
         self.check_writable()?;
+        self.check_next(first)?;
+        let timestamp = self.with(|ledger| ledger.last_timestamp).unwrap_or(now);
+        Ok(self.skip_inside(count, timestamp))
+    }
+
+    /// Uses up the sequence of a message that nobody is interested in: it counts as the last one, received `now`.
+    ///
+    /// # Errors
+    /// As [`Store::skip`].
+    pub async fn skip_uninteresting(&self, seq: Option<u64>, now: Timestamp) -> Result<Appended, StoreError> {
+        let _pass = self.0.gate.enter().await;
+        self.check_writable()?;
+        self.check_next(seq)?;
+        Ok(self.skip_inside(1, now))
+    }
+
+    fn skip_inside(&self, count: u64, timestamp: Timestamp) -> Appended {
         let last = self.with(|ledger| ledger.last + count);
-        if count > 0 {
+        if count > GAP_MAX && self.with(|ledger| ledger.messages == 0) {
+            // All but one, whose entry tells the time.
+            self.begin_at(last);
+        }
+        if self.with(|ledger| ledger.last < last) {
             if !self.with(|ledger| ledger.has_room_for_seqs(count)) {
                 self.roll();
             }
-            self.with(|ledger| ledger.skip(last, now));
+            self.with(|ledger| ledger.skip(last, timestamp));
         }
-        let timestamp = self.with(|ledger| ledger.last_timestamp).unwrap_or(now);
-        Ok(Appended { seq: last, timestamp, commit: self.changed() })
+        let timestamp = self.with(|ledger| ledger.last_timestamp).unwrap_or(timestamp);
+        Appended { seq: last, timestamp, commit: self.changed() }
+    }
+
+    fn check_next(&self, expected: Option<u64>) -> Result<(), StoreError> {
+        let next = self.with(|ledger| ledger.last + 1);
+        match expected {
+            Some(expected) if expected != next => Err(StoreError::SequenceMismatch { expected, next }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Other limits from now on; what they have no room for goes.
@@ -398,6 +452,8 @@ fn record_len(message: &NewMessage<'_>) -> usize {
     .encoded_len()
 }
 
+/// Sequences that an empty store skips one by one; more of them are a new beginning.
+const GAP_MAX: u64 = 1 << 16;
 /// Bytes of the largest record: twice what the reference stores.
 pub const RECORD_LEN_MAX: usize = 64 << 20;
 /// Bytes of entries in a memory store's block.

@@ -6,6 +6,7 @@ use natrium_model::Timestamp;
 use crate::block::control::Control;
 use crate::disk::Disk;
 use crate::message::{Filter, Purge};
+use crate::record::SEQ_MAX;
 use crate::seq_set::SeqSet;
 use crate::store::block::Block;
 use crate::store::ledger::{Accounting, Ledger, Pins};
@@ -30,7 +31,17 @@ impl<D: Disk> Store<D> {
     /// As [`Store::remove`].
     pub async fn erase(&self, seq: u64) -> Result<bool, StoreError> {
         let block = self.with(|ledger| ledger.block_of(seq).map(|block| block.number));
-        let Some(commit) = self.remove(seq).await? else { return Ok(false) };
+        let commit = {
+            let _pass = self.0.gate.enter().await;
+            self.check_writable()?;
+            let mut pins = Pins::default();
+            if !self.with_indexes(&mut pins, |ledger, pins| ledger.delete_if_there(seq, pins)).await? {
+                return Ok(false);
+            }
+            // What is overwritten tells no time any more: if it was the last message, its time must be told elsewhere.
+            self.with(|ledger| ledger.unwritten.bounds = true);
+            self.changed()
+        };
         self.committed(commit).await?;
         if let (Media::File(file), Some(block)) = (&self.0.media, block) {
             file.erase(self, block, seq).await?;
@@ -63,21 +74,18 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// As [`Store::remove`].
     pub async fn compact(&self, seq: u64) -> Result<(u64, CommitNumber), StoreError> {
-        let last = self.with(|ledger| ledger.last);
-        if seq > last {
-            let (purged, commit) = self.purge_all().await?;
-            let gap = seq - 1 - last;
-            if gap == 0 {
-                return Ok((purged, commit));
-            }
-            let now = self.with(|ledger| ledger.last_timestamp).unwrap_or(Timestamp(0));
-            return Ok((purged, self.skip(gap, now).await?.commit));
-        }
+        let seq = seq.min(SEQ_MAX);
         let mut purged = 0;
         let mut pins = Pins::default();
         loop {
             let _pass = self.0.gate.enter().await;
             self.check_writable()?;
+            // Looked at with the gate: what is appended meanwhile may be at `seq` or behind it.
+            if seq > self.with(|ledger| ledger.last) {
+                purged += self.with(|ledger| ledger.messages);
+                self.begin_at(seq);
+                return Ok((purged, self.changed()));
+            }
             let batch = self
                 .with_indexes(&mut pins, |ledger, pins| {
                     let mut batch = 0;
@@ -103,6 +111,30 @@ impl<D: Disk> Store<D> {
         }
     }
 
+    /// Takes out the messages of `first..=last`; how many that were, and the commit.
+    ///
+    /// # Errors
+    /// As [`Store::remove`].
+    pub async fn remove_range(&self, first: u64, last: u64) -> Result<(u64, CommitNumber), StoreError> {
+        let mut removed = 0;
+        let mut from = first;
+        let mut pins = Pins::default();
+        loop {
+            let _pass = self.0.gate.enter().await;
+            self.check_writable()?;
+            for _ in 0..BATCH {
+                let next = self.with(|ledger| ledger.next_seq(from)).filter(|&seq| seq <= last);
+                let Some(seq) = next else { return Ok((removed, self.changed())) };
+                self.with_indexes(&mut pins, |ledger, pins| ledger.delete(seq, pins)).await?;
+                removed += 1;
+                from = seq + 1;
+            }
+            self.changed();
+            drop(_pass);
+            yield_now().await;
+        }
+    }
+
     async fn purge_all(&self) -> Result<(u64, CommitNumber), StoreError> {
         let _pass = self.0.gate.enter().await;
         self.check_writable()?;
@@ -112,6 +144,20 @@ impl<D: Disk> Store<D> {
             self.with(Ledger::forget_all);
         }
         Ok((purged, self.changed()))
+    }
+
+    /// Leaves an empty store whose next message is `first`. The gap costs nothing, however long it is.
+    pub(super) fn begin_at(&self, first: u64) {
+        if self.with(|ledger| ledger.messages == 0 && ledger.last + 1 == first) {
+            return;
+        }
+        self.with(|ledger| {
+            // Into the block that goes, before the next one says where the store begins.
+            ledger.write_deletes();
+            ledger.last = first - 1;
+        });
+        self.roll();
+        self.with(Ledger::forget_all);
     }
 
     async fn purge_filtered(

@@ -168,7 +168,11 @@ impl Ledger {
         max.is_some_and(|max| u64::from(self.subjects.by_id(subject).messages) > max) || self.is_over_in_all()
     }
 
+    /// A store that discards new messages keeps those it has, also where others decided that one too many is in.
     pub(super) fn is_over_in_all(&self) -> bool {
+        if self.limits.discard != Discard::Old {
+            return false;
+        }
         self.limits.max_messages.is_some_and(|max| self.messages > max)
             || self.limits.max_bytes.is_some_and(|max| self.bytes > max)
     }
@@ -213,6 +217,8 @@ impl Ledger {
         self.blocks.push_back(Block::begin(number, salt, first));
         self.active_mut().last_timestamp = self.last_timestamp;
         self.write_bounds();
+        // The block that ended may have had nothing, or nothing any more.
+        self.bury(self.blocks.len() - 2);
     }
 
     /// Whether so many more sequences fit the block that is written to.

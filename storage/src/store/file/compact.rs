@@ -48,8 +48,7 @@ impl<D: Disk> FileMedia<D> {
         let files = self.files.borrow();
         let is_worth_it = |number: &BlockNumber| {
             let Some(block) = ledger.block(*number) else { return false };
-            let is_sparse =
-                block.record_bytes * 2 < u64::from(block.plain_len) && block.plain_len >= REWRITE_LEN_MIN;
+            let is_sparse = block.is_sparse() && block.plain_len >= REWRITE_LEN_MIN;
             let is_coded_otherwise = files.get(number).is_some_and(|file| {
                 file.footer.is_none() || file.coding.encryption != self.options.coding.encryption
             });

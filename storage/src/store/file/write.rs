@@ -26,6 +26,8 @@ struct HandOver {
     cuts: u64,
     parts: Vec<PartOfBlock>,
     leaving: Vec<Block>,
+    /// Some block may be worth a rewrite.
+    has_sparse: bool,
 }
 
 impl HandOver {
@@ -113,6 +115,9 @@ impl<D: Disk> FileMedia<D> {
         if !taken.leaving.is_empty() {
             let graves = taken.leaving.into_iter().map(|block| (taken.commit, block));
             self.graves.borrow_mut().extend(graves);
+            self.maintenance.set();
+        }
+        if taken.has_sparse {
             self.maintenance.set();
         }
         Ok(())
@@ -252,7 +257,15 @@ impl Ledger {
                 }
             }
         }
-        HandOver { commit, last_seq: self.last, cuts, parts, leaving: std::mem::take(&mut self.leaving) }
+        let has_sparse = std::mem::take(&mut self.unwritten.sparse);
+        HandOver {
+            commit,
+            last_seq: self.last,
+            cuts,
+            parts,
+            leaving: std::mem::take(&mut self.leaving),
+            has_sparse,
+        }
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) async fn step(
             let count = chance.below(4) * chance.below(10);
             let mut next = model.clone();
             next.skip(count, now);
-            store.skip(count, now).await.map(|appended| {
+            store.skip(None, count, now).await.map(|appended| {
                 assert_eq!(appended.seq, next.last, "skip");
                 (vec![next], appended.commit)
             })
