@@ -1,6 +1,7 @@
 //! What a store promises, on disk and in memory.
 
 mod sim;
+mod conformance;
 mod world;
 
 use self::world::{World, message};
