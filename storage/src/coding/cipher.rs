@@ -144,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_footer_behind_an_interruption_opens_and_repeats_no_nonce() {
+        for encryption in CIPHERS {
+            let (mut writer, cipher) = pair(encryption, 1);
+            let torn = sealed(&mut writer, 7, 0, b"entries");
+            let (mut sealer, commit) = cipher.footer_sealer(u64::MAX);
+            assert!((1 << 63..u64::MAX - 1).contains(&commit));
+            let (_, other) = cipher.footer_sealer(4);
+            assert_ne!(commit, other);
+            let mut body = sealed(&mut sealer, commit + 1, 0, b"entries");
+            assert_ne!(body, torn);
+            assert!(cipher.open(commit + 1, 0, b"head", &mut body));
+            assert_eq!(&body[..7], b"entries");
+        }
+    }
+
+    #[test]
     fn a_body_opens_only_with_its_key_place_and_head() {
         for encryption in CIPHERS {
             let (mut sealer, cipher) = pair(encryption, 1);

@@ -103,7 +103,6 @@ fn what_cannot_be_read_stops_no_writes() {
 }
 
 // go: server/filestore_test.go TestFileStoreGeneratePerSubjectInfoFssNilOnError
-// go: server/filestore_test.go TestFileStoreInvalidIndexesRebuilt
 #[test]
 fn a_read_that_failed_is_tried_again() {
     on_disk(

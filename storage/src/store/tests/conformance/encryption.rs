@@ -89,8 +89,22 @@ fn an_encrypted_store_shows_nothing() {
     }
 }
 
+#[test]
+fn a_block_whose_writer_was_interrupted_is_read_whole_only_once() {
+    run(Kind::Disk(ENCRYPTED), |options| options.block_len = 4 << 10, &async |case: &super::case::Case| {
+        case.fill(100, "foo", [1; 200]).await;
+        case.crash().await;
+        assert!(case.recovery().scanned > 1);
+        case.settle().await;
+        case.restart().await;
+        // Only the last one has no footer.
+        assert!(case.recovery().scanned <= 1, "{}", case.recovery().scanned);
+        assert_eq!(case.ends().await, (100, 1, 100));
+        assert!(case.has(1).await && case.has(100).await);
+    });
+}
+
 // go: server/filestore_test.go TestFileStoreReadCache
-// go: server/filestore_test.go TestFileStoreExpireCacheOnLinearWalk
 #[test]
 fn what_was_read_once_is_not_read_again() {
     on_disk(

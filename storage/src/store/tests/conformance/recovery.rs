@@ -480,7 +480,6 @@ fn files_go_with_their_blocks() {
 }
 
 // go: server/filestore_test.go TestFileStoreCompactTombstonesBelowFirstSeq
-// go: server/filestore_test.go TestFileStoreTombstoneRbytes
 #[test]
 fn deletes_below_the_first_are_not_carried_on() {
     everywhere(
@@ -503,7 +502,6 @@ fn deletes_below_the_first_are_not_carried_on() {
 }
 
 // go: server/filestore_test.go TestFileStoreSyncBlocksFlushesAndSyncsMessages
-// go: server/filestore_test.go TestFileStoreSyncIntervals
 #[test]
 fn an_acknowledged_message_survives_the_power() {
     on_disk(
