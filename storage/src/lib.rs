@@ -21,6 +21,10 @@ pub mod meta;
 pub mod record;
 pub mod seq_set;
 pub mod store;
+pub mod snapshot;
 pub mod subject_tree;
 pub mod timer_wheel;
 pub mod varint;
+
+#[cfg(test)]
+mod test_machine;

@@ -11,6 +11,7 @@ use crate::block::index::{Index, Slot};
 use crate::message::{Limits, NewMessage, accounted_size, accounted_size_in_memory};
 use crate::seq_set::SeqSet;
 use crate::store::block::{Block, BlockNumber};
+use crate::store::cuts::CutMarks;
 use crate::store::deadlines::Deadlines;
 use crate::subject_tree::{LeafId, SubjectTree};
 
@@ -42,6 +43,7 @@ pub(super) struct Ledger {
     pub dead: Vec<Block>,
     /// Blocks that may go once the next commit is durable.
     pub leaving: Vec<Block>,
+    pub cut_marks: CutMarks,
 }
 
 /// Whose way of counting bytes.
@@ -131,6 +133,7 @@ impl Ledger {
             unwritten: Unwritten::default(),
             dead: Vec::new(),
             leaving: Vec::new(),
+            cut_marks: CutMarks::default(),
         }
     }
 

@@ -12,6 +12,7 @@
 pub mod block;
 mod close;
 mod commits;
+mod cuts;
 mod deadlines;
 mod error;
 mod expire;
@@ -31,6 +32,7 @@ use std::rc::Rc;
 
 use natrium_model::Timestamp;
 
+pub(crate) use self::cuts::CutMark;
 pub use self::error::StoreError;
 pub use self::expire::Expired;
 pub use self::query::Counting;

@@ -210,6 +210,7 @@ impl<D: Disk> Store<D> {
         if seq >= self.with(|ledger| ledger.last) {
             return Ok(self.changed());
         }
+        self.with(|ledger| ledger.cut_marks.cut(seq));
         let mut pins = Pins::default();
         self.with_indexes(&mut pins, |ledger, pins| {
             while let Some(last) = ledger.previous_seq(ledger.last).filter(|&last| last > seq) {

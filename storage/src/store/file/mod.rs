@@ -164,6 +164,10 @@ impl<D: Disk> FileMedia<D> {
 impl StoreOptions {
     /// Plain blocks of 8 MiB in `folder`, without limits.
     #[must_use]
+    pub(super) fn random(&self) -> u64 {
+        self.engine.random()
+    }
+
     pub fn new(folder: PathBuf, stream: StreamId) -> Self {
         Self {
             folder,
