@@ -12,6 +12,7 @@
 pub mod block;
 mod close;
 mod commits;
+pub mod consumers;
 mod cuts;
 mod deadlines;
 mod error;
