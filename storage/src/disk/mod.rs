@@ -19,6 +19,7 @@
 mod conformance;
 mod path;
 pub mod sim;
+mod salvage;
 pub mod uring;
 
 use std::fmt;
@@ -27,6 +28,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 /// Writes begin at a multiple of this and are as long as one: what direct I/O takes on every device we know.
+pub(crate) use self::salvage::read_anyhow;
+
 pub const PAGE_SIZE: usize = 4096;
 
 /// A tree of folders and files. Paths are relative to its root.

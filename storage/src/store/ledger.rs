@@ -226,6 +226,21 @@ impl Ledger {
     /// # Errors
     /// [`Missing`]
     pub(super) fn take_out(&mut self, seq: u64, pins: &Pins) -> Result<Option<Removed>, Missing> {
+        let removed = self.take_out_and_keep(seq, pins)?;
+        if removed.is_some()
+            && let Some(place) = self.place_of(seq)
+        {
+            self.bury(place);
+            self.bury_before_first();
+        }
+        Ok(removed)
+    }
+
+    /// As [`Ledger::take_out`], but the block stays even where nothing is left of it.
+    ///
+    /// # Errors
+    /// [`Missing`]
+    pub(super) fn take_out_and_keep(&mut self, seq: u64, pins: &Pins) -> Result<Option<Removed>, Missing> {
         let Some(place) = self.place_of(seq).filter(|&place| self.blocks[place].has(seq)) else {
             return Ok(None);
         };
@@ -281,8 +296,6 @@ impl Ledger {
         self.schedule.remove(seq);
         self.ageless.remove(seq);
         self.move_first(seq);
-        self.bury(place);
-        self.bury_before_first();
         Ok(Some(Removed { seq, bytes: u64::from(slot.size) }))
     }
 

@@ -56,7 +56,9 @@ impl<D: Disk> FileMedia<D> {
         };
         let sealed =
             ledger.blocks.iter().filter(|block| matches!(block.phase, Phase::Sealed) && block.messages > 0);
-        sealed.map(|block| block.number).find(|number| !left_alone.contains(number) && is_worth_it(number))
+        sealed
+            .map(|block| block.number)
+            .find(|number| !left_alone.contains(number) && !self.has_losses(*number) && is_worth_it(number))
     }
 
     /// Rewrites a block. One of which a message cannot be read is left as it is.

@@ -9,10 +9,12 @@ mod create;
 mod decisions;
 
 mod erase;
+mod losses;
 mod maintain;
 mod names;
 mod read;
 mod recover;
+mod scrub;
 mod seal;
 mod signal;
 mod write;
@@ -34,10 +36,13 @@ use crate::store::CommitNumber;
 use crate::store::block::{Block, BlockNumber};
 
 pub use self::decisions::{Action, Condition, DECISIONS};
+pub(crate) use self::losses::{Losses, is_losses, read_losses, write_losses};
 pub use self::names::BlockName;
 pub use self::recover::{FileReport, Recovery};
 use self::signal::Signal;
 
+use self::scrub::ScrubPlace;
+pub use self::scrub::{ScrubDamage, ScrubPart, ScrubProgress};
 /// How a store is kept on disk.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -89,6 +94,8 @@ pub struct FileMedia<D: Disk> {
     to_be_erased: RefCell<Vec<BlockNumber>>,
 }
 
+    scrub: Cell<ScrubPlace>,
+    losses: RefCell<Losses>,
 struct NextFile<D: Disk> {
     number: BlockNumber,
     salt: u64,
@@ -144,6 +151,8 @@ impl<D: Disk> FileMedia<D> {
             to_be_erased: RefCell::default(),
         }
     }
+            scrub: Cell::default(),
+            losses: RefCell::default(),
 
     /// The salt of block `number`, which is begun now: that of the file made ahead for it, where there is one.
     pub(super) fn salt_of_next(&self, number: BlockNumber) -> u64 {

@@ -26,6 +26,7 @@ use crate::keys::BlockIdentity;
 use crate::seq_set::SeqSet;
 use crate::store::block::{Block, BlockNumber, OpenBlock, Phase, Told};
 use crate::store::file::decisions::{Action, Condition};
+use crate::store::file::losses::is_losses;
 use crate::store::file::names::{ASIDE, BlockName, is_unfinished};
 use crate::store::file::read::frame_at;
 use crate::store::file::{BlockFile, FileMedia, FooterPlace, StoreOptions, Writer};
@@ -162,6 +163,7 @@ impl<D: Disk> Store<D> {
         let media = FileMedia::new(engine.clone(), options.clone(), files);
         let store = Self::new(ledger, Media::File(Box::new(media)), options.block_len);
         store.0.commits.set_durable_seq(last);
+        store.remember_losses(&mut recovery).await?;
         store.enforce_limits_at_start(is_over).await?;
         engine.spawn(super::write::write_commits(store.clone()));
         engine.spawn(super::maintain::maintain(store.clone()));
@@ -288,6 +290,7 @@ async fn look_at_all<D: Disk>(
         match BlockName::parse(&entry.name) {
             Some(name) => names.push(name),
             None if is_unfinished(&entry.name) => others.push((path, Condition::UnfinishedRewrite)),
+            None if is_losses(&entry.name) => {}
             None => others.push((path, Condition::ForeignName)),
         }
     }
