@@ -15,11 +15,12 @@
 //!   nothing. The engine never tries again.
 //! - Operations at once happen in any order. One whose future is dropped before it was polled never began.
 
+pub mod blocking;
 #[cfg(test)]
 mod conformance;
 mod path;
-pub mod sim;
 mod salvage;
+pub mod sim;
 pub mod uring;
 
 use std::fmt;
@@ -27,9 +28,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-/// Writes begin at a multiple of this and are as long as one: what direct I/O takes on every device we know.
 pub(crate) use self::salvage::read_anyhow;
 
+/// Writes begin at a multiple of this and are as long as one: what direct I/O takes on every device we know.
 pub const PAGE_SIZE: usize = 4096;
 
 /// A tree of folders and files. Paths are relative to its root.

@@ -5,7 +5,7 @@
 
 mod carry;
 mod handle;
-mod names;
+pub(super) mod names;
 #[cfg(test)]
 mod tests;
 
@@ -246,7 +246,7 @@ impl fmt::Display for Access {
     }
 }
 
-fn cause_of(errno: Errno) -> Cause {
+pub(super) fn cause_of(errno: Errno) -> Cause {
     match errno {
         Errno::NOENT => Cause::NotFound,
         Errno::EXIST => Cause::Exists,

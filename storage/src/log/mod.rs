@@ -22,6 +22,7 @@ mod commits;
 mod file;
 mod found;
 mod pages;
+mod peek;
 mod recovery;
 mod segment;
 mod state;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use file::LoggedFile;
+pub(crate) use peek::{Peek, PeekedPage, peek};
 pub use recovery::{Damage, Replay};
 pub use ticket::Ticket;
 

@@ -10,7 +10,7 @@ use super::super::{Cause, Entry, EntryKind};
 use super::{Access, cause_of};
 
 /// Sorted by name. A folder that is not there holds nothing.
-pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, Cause> {
+pub(in crate::disk) fn list(folder: &Path) -> Result<Vec<Entry>, Cause> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = match rustix::fs::open(folder, flags, Mode::empty()) {
         Ok(folder) => folder,
@@ -40,7 +40,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, Cause> {
 }
 
 /// `path` below `root`, and the folders above it.
-pub(super) fn create_folder(root: &Path, path: &Path) -> Result<(), Cause> {
+pub(in crate::disk) fn create_folder(root: &Path, path: &Path) -> Result<(), Cause> {
     let mut folder = root.to_owned();
     for name in parts(path)? {
         folder.push(name);
@@ -53,19 +53,19 @@ pub(super) fn create_folder(root: &Path, path: &Path) -> Result<(), Cause> {
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory { Ok(()) } else { Err(Cause::Exists) }
 }
 
-pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Cause> {
+pub(in crate::disk) fn rename(from: &Path, to: &Path) -> Result<(), Cause> {
     rustix::fs::rename(from, to).map_err(cause_of)
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), Cause> {
+pub(in crate::disk) fn remove(path: &Path) -> Result<(), Cause> {
     rustix::fs::unlink(path).map_err(cause_of)
 }
 
-pub(super) fn remove_folder(path: &Path) -> Result<(), Cause> {
+pub(in crate::disk) fn remove_folder(path: &Path) -> Result<(), Cause> {
     rustix::fs::rmdir(path).map_err(cause_of)
 }
 
-pub(super) fn sync_folder(path: &Path) -> Result<(), Cause> {
+pub(in crate::disk) fn sync_folder(path: &Path) -> Result<(), Cause> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(path, flags, Mode::empty()).map_err(cause_of)?;
     rustix::fs::fsync(folder).map_err(cause_of)
@@ -108,6 +108,6 @@ fn kind_of(file_type: FileType) -> EntryKind {
 /// Its name while it is there, at start-up only.
 const PROBE: &str = "direct-io.probe";
 const FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP);
-pub(super) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+pub(in crate::disk) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// linux/magic.h, TMPFS_MAGIC.
 pub(super) const TMPFS: u64 = 0x0102_1994;

@@ -38,11 +38,14 @@ use crate::store::block::{Block, BlockNumber};
 pub use self::decisions::{Action, Condition, DECISIONS};
 pub(crate) use self::losses::{Losses, is_losses, read_losses, write_losses};
 pub use self::names::BlockName;
+pub(crate) use self::names::{ASIDE, is_unfinished};
+pub(crate) use self::read::frame_at;
 pub use self::recover::{FileReport, Recovery};
-use self::signal::Signal;
-
 use self::scrub::ScrubPlace;
 pub use self::scrub::{ScrubDamage, ScrubPart, ScrubProgress};
+pub(crate) use self::seal::Footer;
+use self::signal::Signal;
+
 /// How a store is kept on disk.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -92,10 +95,10 @@ pub struct FileMedia<D: Disk> {
     left_alone: RefCell<Vec<BlockNumber>>,
     /// Blocks with messages that are to be overwritten, which only a rewrite can.
     to_be_erased: RefCell<Vec<BlockNumber>>,
-}
-
     scrub: Cell<ScrubPlace>,
     losses: RefCell<Losses>,
+}
+
 struct NextFile<D: Disk> {
     number: BlockNumber,
     salt: u64,
@@ -149,16 +152,20 @@ impl<D: Disk> FileMedia<D> {
             maintained: Signal::default(),
             left_alone: RefCell::default(),
             to_be_erased: RefCell::default(),
-        }
-    }
             scrub: Cell::default(),
             losses: RefCell::default(),
+        }
+    }
 
     /// The salt of block `number`, which is begun now: that of the file made ahead for it, where there is one.
     pub(super) fn salt_of_next(&self, number: BlockNumber) -> u64 {
         let made_ahead =
             self.next.borrow().as_ref().filter(|next| next.number == number).map(|next| next.salt);
         made_ahead.unwrap_or_else(|| self.engine.random())
+    }
+
+    pub(super) fn random(&self) -> u64 {
+        self.engine.random()
     }
 
     fn key_of(&self, block: &Block, part: Part) -> Key {
@@ -173,10 +180,6 @@ impl<D: Disk> FileMedia<D> {
 impl StoreOptions {
     /// Plain blocks of 8 MiB in `folder`, without limits.
     #[must_use]
-    pub(super) fn random(&self) -> u64 {
-        self.engine.random()
-    }
-
     pub fn new(folder: PathBuf, stream: StreamId) -> Self {
         Self {
             folder,

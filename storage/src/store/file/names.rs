@@ -37,12 +37,12 @@ impl BlockName {
 
 /// Whether a file was being written to take a block's place when the writer stopped.
 #[must_use]
-pub(super) fn is_unfinished(name: &str) -> bool {
+pub(crate) fn is_unfinished(name: &str) -> bool {
     name.strip_suffix(".new").is_some_and(|name| BlockName::parse(name).is_some())
 }
 
 /// Where files are put that nothing is known of, below the store's folder.
-pub(super) const ASIDE: &str = "aside";
+pub(crate) const ASIDE: &str = "aside";
 
 #[cfg(test)]
 mod tests {

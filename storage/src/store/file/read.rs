@@ -200,7 +200,7 @@ impl<D: Disk> FileMedia<D> {
 }
 
 /// The body of one frame that begins at `from` of a piece and at `offset` of the file.
-pub(super) fn frame_at(
+pub(crate) fn frame_at(
     piece: &Bytes,
     from: usize,
     offset: u64,

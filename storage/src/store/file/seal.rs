@@ -11,14 +11,14 @@ use crate::store::file::{FileMedia, FooterPlace};
 use crate::store::{Store, StoreError};
 
 /// A block's footer as bytes: table, summary, trailer, whole pages.
-pub(super) struct Footer {
+pub(crate) struct Footer {
     pub bytes: Vec<u8>,
     pub place: FooterPlace,
 }
 
 impl Footer {
     /// Encodes the footer that begins at `offset`, a page's boundary, as commit `commit` of its block.
-    pub(super) fn encode(
+    pub(crate) fn encode(
         encoder: &mut FrameEncoder,
         (summary, rows, spans): (&Summary, &[Row], &Spans),
         (salt, offset, commit): (u64, u64, u64),
