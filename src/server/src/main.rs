@@ -16,6 +16,7 @@ mod server;
 mod shard;
 mod signals;
 mod slow_consumers;
+mod store_command;
 mod traces;
 mod usage;
 
@@ -30,6 +31,9 @@ use natrium_process::Program;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((_, rest)) = arguments.split_first().filter(|(first, _)| *first == "store") {
+        return store_command::run(rest);
+    }
     match flags::parse(&arguments) {
         Ok(Command::Run(invocation)) => run(&invocation),
         Ok(Command::Help) => {
