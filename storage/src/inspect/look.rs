@@ -335,6 +335,8 @@ async fn look_at<D: Disk>(
     match looked.condition {
         Condition::TakenBack | Condition::Dead => looked.lost = SeqSet::new(),
         Condition::NoKey => later.hear_nothing(looked.header.first),
+        // What its head tells of the blocks before was not acknowledged.
+        Condition::NeverBegun => {}
         Condition::Sealed
         | Condition::FooterMissing
         | Condition::Last
@@ -365,6 +367,7 @@ fn condition_of(looked: &Looked, told: &Summary, later: &Later) -> Condition {
     match &looked.footer {
         Some(_) => Condition::Sealed,
         None if later.any_entries => Condition::FooterMissing,
+        None if told.plain_len == 0 => Condition::NeverBegun,
         None => Condition::Last,
     }
 }

@@ -47,7 +47,7 @@ async fn fill(engine: &Engine<SimDisk>, options: StoreOptions) -> Store<SimDisk>
     let (_, commit) = store.purge(purge).await.unwrap();
     store.committed(commit).await.unwrap();
     store.compact(11).await.unwrap();
-    let commit = store.skip(2, Timestamp(1001)).await.unwrap().commit;
+    let commit = store.skip(None, 2, Timestamp(1001)).await.unwrap().commit;
     store.committed(commit).await.unwrap();
     settle(engine).await;
     store

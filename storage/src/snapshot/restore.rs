@@ -122,7 +122,7 @@ impl<D: Disk> Restore<D> {
                 self.totals = told;
                 let rest = pin.last - store.last_seq();
                 let timestamp = pin.last_timestamp.unwrap_or(Timestamp(0));
-                let commit = store.skip(rest, timestamp).await?.commit;
+                let commit = store.skip(None, rest, timestamp).await?.commit;
                 store.committed(commit).await?;
                 self.is_whole = true;
             }
@@ -202,7 +202,7 @@ fn records_of(body: &[u8], salt: u64, mut last: u64, end: u64) -> Option<Vec<Rec
 async fn append<D: Disk>(store: &Store<D>, record: &Record<'_>) -> Result<(), StoreError> {
     let gap = record.seq - 1 - store.last_seq();
     if gap > 0 {
-        store.skip(gap, record.timestamp).await?;
+        store.skip(None, gap, record.timestamp).await?;
     }
     let message = NewMessage {
         subject: record.subject,

@@ -63,7 +63,7 @@ async fn fill(store: &Store<SimDisk>) {
     for n in 1..=200 {
         append(store, n).await;
     }
-    let skipped = store.skip(50, Timestamp(1_700_000_000_000_900_000)).await.unwrap();
+    let skipped = store.skip(None, 50, Timestamp(1_700_000_000_000_900_000)).await.unwrap();
     for n in 251..=350 {
         append(store, n).await;
     }
@@ -157,7 +157,7 @@ fn stores_without_messages_come_back_where_they_were() {
             append(&purged, n).await;
         }
         purged.purge(Purge::default()).await.unwrap();
-        skipped.skip(5, Timestamp(77)).await.unwrap();
+        skipped.skip(None, 5, Timestamp(77)).await.unwrap();
         for (store, name) in [(&fresh, "a"), (&later, "b"), (&purged, "c"), (&skipped, "d")] {
             let [before, after] = both(&engine, store, options(name)).await;
             assert_eq!(before, after, "{name}");

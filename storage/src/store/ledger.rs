@@ -325,8 +325,7 @@ impl Ledger {
     fn bury_before_first(&mut self) {
         let low = self.low();
         while self.blocks.len() > 1
-            && let Some(block) =
-                self.blocks.pop_front_if(|block| block.messages == 0 && block.last < low)
+            && let Some(block) = self.blocks.pop_front_if(|block| block.messages == 0 && block.last < low)
         {
             self.dead.push(block);
         }

@@ -1,7 +1,7 @@
 //! What a store promises, on disk and in memory.
 
-mod sim;
 mod conformance;
+mod sim;
 mod world;
 
 use self::world::{World, message};
