@@ -7,7 +7,7 @@ use futures_lite::{Stream, StreamExt};
 use natrium_model::Timestamp;
 
 use super::chunk::{Chain, ChunkError, Kind, Pin, Totals};
-use crate::disk::{Disk, DiskError, EntryKind};
+use crate::disk::{Cause, Disk, DiskError, EntryKind};
 use crate::engine::Engine;
 use crate::message::{Limits, NewMessage};
 use crate::record::Record;
@@ -122,7 +122,7 @@ impl<D: Disk> Restore<D> {
                 self.totals = told;
                 let rest = pin.last - store.last_seq();
                 let timestamp = pin.last_timestamp.unwrap_or(Timestamp(0));
-                let commit = store.skip(None, rest, timestamp).await?.commit;
+                let commit = store.skip_dated(rest, timestamp).await?.commit;
                 store.committed(commit).await?;
                 self.is_whole = true;
             }
@@ -244,16 +244,21 @@ async fn remove_tree<D: Disk>(disk: &D, root: PathBuf) -> Result<(), DiskError> 
             let path = folder.join(entry.name);
             match entry.kind {
                 EntryKind::Folder => folders.push(path),
-                EntryKind::File | EntryKind::Other => disk.remove(&path).await?,
+                EntryKind::File | EntryKind::Other => unless_gone(disk.remove(&path).await)?,
             }
         }
         at += 1;
     }
     // Those inside come behind those around them.
     for folder in folders.iter().rev() {
-        disk.remove_folder(folder).await?;
+        unless_gone(disk.remove_folder(folder).await)?;
     }
     Ok(())
+}
+
+/// Whoever gave a restore up may be removing it at the same time.
+fn unless_gone(removed: Result<(), DiskError>) -> Result<(), DiskError> {
+    removed.or_else(|error| if error.cause == Cause::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Makes every name on the way to `path` durable.

@@ -225,6 +225,13 @@ impl<D: Disk> Store<D> {
         Ok(self.skip_inside(1, now))
     }
 
+    /// As [`Store::skip`], but the last message's time is `timestamp` from then on, as in the store that is restored.
+    pub(crate) async fn skip_dated(&self, count: u64, timestamp: Timestamp) -> Result<Appended, StoreError> {
+        let _pass = self.0.gate.enter().await;
+        self.check_writable()?;
+        Ok(self.skip_inside(count, timestamp))
+    }
+
     fn skip_inside(&self, count: u64, timestamp: Timestamp) -> Appended {
         let last = self.with(|ledger| ledger.last + count);
         if count > GAP_MAX && self.with(|ledger| ledger.messages == 0) {

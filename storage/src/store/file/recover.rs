@@ -119,6 +119,7 @@ impl<D: Disk> Store<D> {
         let mut files = BTreeMap::new();
         let mut later = Later::default();
         let last_number = found.last().map(|found| found.name.number);
+        let next_number = found.iter().map(|found| found.header.absorbed_below).max().unwrap_or(1);
         let mut is_over = false;
         // Few files are open and few footers in memory at a time, however many there are.
         let mut footers = futures_util::stream::iter(found.into_iter().rev())
@@ -155,7 +156,8 @@ impl<D: Disk> Store<D> {
         }
         drop(footers);
         recovery.blocks = files.len();
-        let next_number = last_number.unwrap_or(0) + 1;
+        // Above every block that ever was, as far as others tell: what is absorbed of a block is told by number.
+        let next_number = next_number.max(last_number.unwrap_or(0) + 1);
         let mut ledger = ledger.unwrap_or_else(|| empty_ledger(&options));
         ledger.lost = recovery.lost.clone();
         finish_ledger(&mut ledger, next_number, engine.random(), &options);

@@ -155,8 +155,10 @@ impl Model {
                     .then(|| self.of_subject(subject).next())
                     .flatten()
             });
-            let is_over = limits.max_messages.is_some_and(|max| self.messages.len() as u64 > max)
-                || limits.max_bytes.is_some_and(|max| self.bytes() > max);
+            // A store that discards new messages keeps those it has.
+            let is_over = limits.discard == Discard::Old
+                && (limits.max_messages.is_some_and(|max| self.messages.len() as u64 > max)
+                    || limits.max_bytes.is_some_and(|max| self.bytes() > max));
             let oldest = is_over.then(|| self.messages.keys().next().copied()).flatten();
             let Some(seq) = of_subject.or(oldest) else { return };
             self.remove(seq);
@@ -166,7 +168,8 @@ impl Model {
     pub(super) fn skip(&mut self, count: u64, now: Timestamp) {
         if count > 0 {
             self.last += count;
-            let timestamp = self.last_timestamp.map_or(now, |last| last.max(now));
+            // The time of the last message stays what it is.
+            let timestamp = self.last_timestamp.unwrap_or(now);
             self.last_timestamp = Some(timestamp).filter(|timestamp| timestamp.0 != 0);
         }
     }
