@@ -36,6 +36,11 @@ impl<D> Watched<D> {
         self.watch.reads.get()
     }
 
+    /// What is added to each sync.
+    pub(crate) fn delay(&self) -> Duration {
+        self.watch.delay.get()
+    }
+
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.watch.delay.set(delay);
     }
