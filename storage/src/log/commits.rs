@@ -184,14 +184,12 @@ impl Commits {
         0
     }
 
-    pub(super) fn append_direct(&mut self, bytes: &[u8]) -> usize {
+    pub(super) fn append_direct(&mut self, mut pages: Vec<u8>) -> usize {
         let aligned = self.align();
-        if bytes.is_empty() {
+        if pages.is_empty() {
             return aligned;
         }
-        let mut pages = Vec::with_capacity(bytes.len().next_multiple_of(PAGE_SIZE));
-        pages.extend_from_slice(bytes);
-        pages.resize(bytes.len().next_multiple_of(PAGE_SIZE), 0);
+        pages.resize(pages.len().next_multiple_of(PAGE_SIZE), 0);
         let pages = Bytes::from(pages);
         let offset = self.len;
         self.len += pages.len() as u64;

@@ -106,7 +106,7 @@ impl<D: Disk> LoggedFile<D> {
 
     /// Aligns, and writes straight to the file, filled with zeros up to a page; [`Self::len`] is then page aligned. For what
     /// is so large that a sync of its own is cheaper than writing it twice.
-    pub fn append_direct(&self, bytes: &[u8]) -> Ticket {
+    pub fn append_direct(&self, bytes: Vec<u8>) -> Ticket {
         self.commit(|commits| commits.append_direct(bytes))
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Commits {
     /// The one that changes go with now.
     gathered: Cell<CommitNumber>,
     has_changes: Cell<bool>,
+    /// Commits that were closed and that the writer has not begun.
+    closed: Cell<u64>,
     durable: Cell<CommitNumber>,
     durable_seq: Cell<u64>,
     /// How often the store was cut: sequences from before a cut say nothing of those after.
@@ -29,6 +31,7 @@ impl Default for Commits {
         Self {
             gathered: Cell::new(1),
             has_changes: Cell::new(false),
+            closed: Cell::new(0),
             durable: Cell::new(0),
             durable_seq: Cell::new(0),
             cuts: Cell::new(0),
@@ -53,7 +56,7 @@ impl Commits {
     /// Waits until there is something to be written; `false` when there will be nothing any more.
     pub(super) async fn work(&self) -> bool {
         poll_fn(|context| {
-            if self.has_changes.get() && self.failed.borrow().is_none() {
+            if (self.has_changes.get() || self.closed.get() > 0) && self.failed.borrow().is_none() {
                 return Poll::Ready(true);
             }
             if self.is_closing.get() || self.failed.borrow().is_some() {
@@ -66,14 +69,24 @@ impl Commits {
     }
 
     /// Closes the commit that was gathered: changes from here on go with the next.
-    pub(super) fn take(&self) -> CommitNumber {
+    pub(super) fn close_one(&self) -> CommitNumber {
         self.has_changes.set(false);
+        self.closed.set(self.closed.get() + 1);
         let number = self.gathered.get();
         self.gathered.set(number + 1);
         number
     }
 
+    /// The writer began with a commit that was closed.
+    pub(super) fn begun(&self) {
+        self.closed.set(self.closed.get() - 1);
+    }
+
     pub(super) fn set_durable(&self, commit: CommitNumber, last_seq: u64, cuts: u64) {
+        if commit < self.durable.get() {
+            // Others count as durable once they are closed.
+            return;
+        }
         self.durable.set(commit);
         if cuts == self.cuts.get() {
             self.durable_seq.set(last_seq);

@@ -380,7 +380,13 @@ impl<D: Disk> Store<D> {
                 self.with(Ledger::settle_in_memory);
                 0
             }
-            Media::File(_) => self.0.commits.changed(),
+            Media::File(file) => {
+                let commit = self.0.commits.changed();
+                if self.with(|ledger| ledger.waiting()) >= file::COMMIT_LEN_MAX {
+                    file.close_commit(self);
+                }
+                commit
+            }
         }
     }
 

@@ -221,7 +221,7 @@ async fn client(world: Rc<World>, log: CommitLog<SimDisk>, mut file: LoggedFile<
             12 | 13 => {
                 let bytes = dice.some_bytes(12_000);
                 model.borrow_mut().did(Op::Align { from: offset }, None);
-                let ticket = file.append_direct(&bytes);
+                let ticket = file.append_direct(bytes.clone());
                 let op = Op::Direct { offset: offset.next_multiple_of(PAGE_SIZE), bytes };
                 commit(&model, op, ticket, &mut dice).await
             }

@@ -52,7 +52,8 @@ pub(super) async fn write_commits<D: Disk>(store: ConsumerStore<D>) {
     while store.0.commits.work().await {
         // Whoever is ready to change something now does it before the commit is closed.
         yield_now().await;
-        let commit: CommitNumber = store.0.commits.take();
+        let commit: CommitNumber = store.0.commits.close_one();
+        store.0.commits.begun();
         let work = store.hand_over();
         match store.write(work).await {
             Ok(()) => store.0.commits.set_durable(commit, 0, 0),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::disk::{Disk, EntryKind, File, Open};
 use crate::store::block::{Block, BlockNumber};
 use crate::store::file::names::{ASIDE, BlockName};
-use crate::store::file::write::FIRST_ALLOCATION;
+use crate::store::file::write::{FIRST_ALLOCATION, UNFILLED_LEN_MIN};
 use crate::store::file::{FileMedia, NextFile};
 use crate::store::{Media, Store, StoreError};
 
@@ -111,10 +111,14 @@ impl<D: Disk> FileMedia<D> {
         let path = BlockName { number, salt }.path(&self.options.folder);
         let disk = self.engine.disk();
         let file = Rc::new(disk.open(&path, Open::CreateNew).await?);
-        let allocated = u64::from(self.options.block_len) + FIRST_ALLOCATION;
+        // Where commits are large it is not filled: see `fill_ahead`.
+        let is_filled = self.commit_len.get() < UNFILLED_LEN_MIN;
+        let allocated = if is_filled { u64::from(self.options.block_len) + FIRST_ALLOCATION } else { 0 };
         let fill = async {
-            file.allocate(allocated).await?;
-            file.sync().await?;
+            if is_filled {
+                file.allocate(allocated).await?;
+                file.sync().await?;
+            }
             disk.sync_folder(&self.options.folder).await
         };
         let filled = fill.await;

@@ -20,7 +20,7 @@ mod signal;
 mod write;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -45,6 +45,8 @@ use self::scrub::ScrubPlace;
 pub use self::scrub::{ScrubDamage, ScrubPart, ScrubProgress};
 pub(crate) use self::seal::Footer;
 use self::signal::Signal;
+pub(super) use self::write::COMMIT_LEN_MAX;
+use self::write::HandOver;
 
 /// How a store is kept on disk.
 #[derive(Clone)]
@@ -84,6 +86,10 @@ pub struct FileMedia<D: Disk> {
     number: u64,
     options: StoreOptions,
     files: RefCell<BTreeMap<BlockNumber, BlockFile<D>>>,
+    /// Commits that are closed, oldest first, until they are written.
+    closed: RefCell<VecDeque<HandOver>>,
+    /// Bytes of the last commit to a block.
+    commit_len: Cell<usize>,
     /// The file of the next block, made before it is needed.
     next: RefCell<Option<NextFile<D>>>,
     /// Blocks whose files go once the commit is durable.
@@ -146,6 +152,8 @@ impl<D: Disk> FileMedia<D> {
             number,
             options,
             files: RefCell::new(files),
+            closed: RefCell::default(),
+            commit_len: Cell::default(),
             next: RefCell::default(),
             graves: RefCell::default(),
             maintenance: Signal::default(),

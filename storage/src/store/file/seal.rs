@@ -79,7 +79,7 @@ impl<D: Disk> FileMedia<D> {
             writer.commit += 1;
             let place = (salt, writer.logged.len(), writer.commit);
             let footer = Footer::encode(&mut writer.encoder, (&summary, &rows, &spans), place);
-            Some((footer.place, writer.logged.append_direct(&footer.bytes)))
+            Some((footer.place, writer.logged.append_direct(footer.bytes)))
         });
         let Some((place, ticket)) = footer.flatten() else { return Ok(()) };
         ticket.await?;
@@ -96,8 +96,11 @@ impl<D: Disk> FileMedia<D> {
         let Some((logged, file)) = self.writer_of(number) else { return Ok(()) };
         logged.fold().await?;
         if let Some(place) = footer {
-            file.truncate(place.file_len).await?;
-            file.sync().await?;
+            // A file that was not filled ahead ends with its footer already.
+            if file.size().await? != place.file_len {
+                file.truncate(place.file_len).await?;
+                file.sync().await?;
+            }
             // A message may have been overwritten meanwhile.
             logged.fold().await?;
         }

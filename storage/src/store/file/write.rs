@@ -19,7 +19,7 @@ use crate::store::ledger::Ledger;
 use crate::store::{CommitNumber, Media, Store, StoreError};
 
 /// What one commit holds.
-struct HandOver {
+pub(super) struct HandOver {
     commit: CommitNumber,
     last_seq: u64,
     /// Of the store, when it was closed.
@@ -56,19 +56,8 @@ pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
     let Media::File(media) = &store.0.media else {
         unreachable!("only stores on disk have commits to write")
     };
-    while store.0.commits.work().await {
-        // Whoever is ready to change something now does it before the commit is closed.
-        yield_now().await;
-        let taken = {
-            let _pass = store.0.gate.enter().await;
-            let commit = store.0.commits.take();
-            let cuts = store.0.commits.cuts();
-            store.with(|ledger| ledger.hand_over(commit, cuts))
-        };
+    while let Some(taken) = next_commit(&store, media).await {
         let (commit, last_seq, cuts) = (taken.commit, taken.last_seq, taken.cuts);
-        if media.options.durability == Durability::Deferred {
-            store.0.commits.set_durable(commit, last_seq, cuts);
-        }
         match media.write(&store, taken).await {
             Ok(()) => store.0.commits.set_durable(commit, last_seq, cuts),
             Err(error) => {
@@ -81,7 +70,36 @@ pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
     media.maintenance.end();
 }
 
+/// The oldest commit that was closed, or else all that was changed since.
+async fn next_commit<D: Disk>(store: &Store<D>, media: &FileMedia<D>) -> Option<HandOver> {
+    if !store.0.commits.work().await {
+        return None;
+    }
+    if media.closed.borrow().is_empty() {
+        // Whoever is ready to change something now does it before the commit is closed.
+        yield_now().await;
+        let _pass = store.0.gate.enter().await;
+        if media.closed.borrow().is_empty() {
+            media.close_commit(store);
+        }
+    }
+    store.0.commits.begun();
+    media.closed.borrow_mut().pop_front()
+}
+
 impl<D: Disk> FileMedia<D> {
+    /// What was changed since the last commit was closed is one to be written. Whoever calls it keeps others from changing
+    /// something.
+    pub(in crate::store) fn close_commit(&self, store: &Store<D>) {
+        let commit = store.0.commits.close_one();
+        let cuts = store.0.commits.cuts();
+        let taken = store.with(|ledger| ledger.hand_over(commit, cuts));
+        if self.options.durability == Durability::Deferred {
+            store.0.commits.set_durable(commit, taken.last_seq, cuts);
+        }
+        self.closed.borrow_mut().push_back(taken);
+    }
+
     async fn write(&self, store: &Store<D>, taken: HandOver) -> Result<(), StoreError> {
         for part in &taken.parts {
             let number = part.block.number;
@@ -90,7 +108,7 @@ impl<D: Disk> FileMedia<D> {
             self.fill_ahead(number, out.len()).await?;
             let ticket = self.with_file(number, |file| {
                 let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
-                if is_direct { writer.logged.append_direct(&out) } else { writer.logged.append(&out) }
+                if is_direct { writer.logged.append_direct(out) } else { writer.logged.append(&out) }
             });
             let Some(ticket) = ticket else { continue };
             if taken.is_last_part(number) && self.options.durability == Durability::Written {
@@ -134,12 +152,18 @@ impl<D: Disk> FileMedia<D> {
     }
 
     /// Fills the file with zeros before it is written there: a sync then has no blocks to enter into the file system's
-    /// books. Nobody else lengthens the file meanwhile.
+    /// books. That is cheaper than writing twice only where little is written with each sync. Nobody else lengthens the
+    /// file meanwhile.
     async fn fill_ahead(&self, number: BlockNumber, bytes: usize) -> Result<(), StoreError> {
+        self.commit_len.set(bytes);
         let most = u64::from(self.options.block_len) + FIRST_ALLOCATION;
         let wanted = self.with_file(number, |file| {
             let writer = file.writer.as_ref()?;
             let end = writer.logged.len() + (bytes as u64).next_multiple_of(PAGE_SIZE as u64);
+            if bytes >= UNFILLED_LEN_MIN {
+                file.allocated = file.allocated.max(end);
+                return None;
+            }
             (end > file.allocated && file.allocated < most).then(|| {
                 file.allocated = (file.allocated * 4).max(end).min(most);
                 (Rc::clone(&writer.file), file.allocated)
@@ -233,6 +257,12 @@ impl<D: Disk> FileMedia<D> {
 }
 
 impl Ledger {
+    /// Bytes of entries of the block that is written to that no commit has yet.
+    #[must_use]
+    pub(in crate::store) fn waiting(&self) -> u32 {
+        self.active().open().map_or(0, |open| open.tail.waiting())
+    }
+
     /// Closes a commit: what goes into it.
     fn hand_over(&mut self, commit: CommitNumber, cuts: u64) -> HandOver {
         self.write_deletes();
@@ -273,4 +303,8 @@ impl Ledger {
 pub(super) const DIRECT_LEN_MIN: u32 = 64 << 10;
 /// A new block's file is filled ahead so far; then it doubles.
 pub(super) const FIRST_ALLOCATION: u64 = HEAD_LEN as u64 + FRAME_LEN_MIN as u64;
+/// A commit with so many bytes is closed, so that it is written while the next one is gathered.
+pub(in crate::store) const COMMIT_LEN_MAX: u32 = 2 << 20;
+/// From so many bytes on a commit lengthens the file itself.
+pub(super) const UNFILLED_LEN_MIN: usize = 512 << 10;
 const FRAME_OVERHEAD: usize = 128;

@@ -69,6 +69,53 @@ fn blocks_are_sealed_and_read_again() {
 }
 
 #[test]
+fn a_block_that_begins_while_its_file_is_made_ahead_waits_for_it() {
+    World::run(11, |world| async move {
+        // Three messages a block: the next one's file is begun with the second, and wanted with the fourth.
+        let store = world.open(|options| options.block_len = 20_000).await;
+        let mut last = 0;
+        for n in 0..60u32 {
+            let appended = store.append(&message("s", &[n as u8; 6000], n), super::Admission::Checked).await;
+            last = appended.unwrap().commit;
+            for _ in 0..n % 12 {
+                futures_lite::future::yield_now().await;
+            }
+        }
+        store.committed(last).await.unwrap();
+        assert_eq!(store.state().await.unwrap().messages, 60);
+        for n in 0..60u32 {
+            let read = store.get(u64::from(n) + 1).await.unwrap().unwrap();
+            assert_eq!(read.payload, vec![n as u8; 6000]);
+        }
+    });
+}
+
+#[test]
+fn what_is_appended_at_once_is_several_commits() {
+    World::run(12, |world| async move {
+        let store = world.open(|_| {}).await;
+        let mut commits = Vec::new();
+        for n in 0..100u32 {
+            let appended =
+                store.append(&message("s", &[n as u8; 100_000], n), super::Admission::Checked).await;
+            commits.push(appended.unwrap().commit);
+        }
+        assert!(commits.is_sorted());
+        commits.dedup();
+        assert!((4..=10).contains(&commits.len()), "10 MB in {} commits", commits.len());
+        for commit in commits {
+            store.committed(commit).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let store = world.open(|_| {}).await;
+        for n in 0..100u32 {
+            let read = store.get(u64::from(n) + 1).await.unwrap().unwrap();
+            assert_eq!(read.payload, vec![n as u8; 100_000]);
+        }
+    });
+}
+
+#[test]
 fn limits_take_the_oldest_out() {
     World::run(3, |world| async move {
         let limits =
