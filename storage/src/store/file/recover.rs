@@ -201,11 +201,6 @@ impl Later {
         }
         self.low = self.low.max(summary.low);
         self.cut = self.cut.min_some(summary.truncated);
-        if summary.plain_len > 0 {
-            // Also where the block that told of a truncation is gone: what an earlier block has at or behind the first
-            // sequence of a later one was taken back.
-            self.cut = self.cut.min_some(Some(built.block.first - 1));
-        }
         if !summary.tombstones.is_empty() {
             self.all_tombstones.union(&summary.tombstones);
             self.tombstones.push((built.block.number, summary.tombstones.clone()));
