@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use futures_lite::future::{block_on, or, poll_fn};
+use futures_lite::future::{block_on, or, poll_fn, yield_now};
 
 use crate::disk::sim::SimDisk;
 use crate::engine::{Background, Engine, EngineOptions, Spawn};
@@ -49,4 +49,17 @@ pub(crate) fn run<T>(disk: &SimDisk, seed: u64, work: impl AsyncFnOnce(Engine<Si
         tasks.append(&mut running);
         Poll::Pending
     }))
+}
+
+/// Waits until the background has nothing to do.
+pub(crate) async fn settle(engine: &Engine<SimDisk>) {
+    loop {
+        let before = engine.disk().operations();
+        for _ in 0..500 {
+            yield_now().await;
+        }
+        if engine.disk().operations() == before {
+            return;
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::keys::StreamKey;
 use crate::message::{NewMessage, Purge};
 use crate::store::file::{Recovery, StoreOptions};
 use crate::store::{Admission, Store};
-use crate::test_machine;
+use crate::test_machine::{self, settle};
 
 const HIT: u64 = HEAD_LEN as u64 + 30_000;
 
@@ -51,19 +51,6 @@ async fn fill(engine: &Engine<SimDisk>, options: StoreOptions) -> Store<SimDisk>
     store.committed(commit).await.unwrap();
     settle(engine).await;
     store
-}
-
-/// Waits until the background has nothing to do.
-async fn settle(engine: &Engine<SimDisk>) {
-    loop {
-        let before = engine.disk().operations();
-        for _ in 0..500 {
-            futures_lite::future::yield_now().await;
-        }
-        if engine.disk().operations() == before {
-            return;
-        }
-    }
 }
 
 fn blocks(disk: &SimDisk) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::message::{Filter, NewMessage};
 use crate::store::file::{Recovery, StoreOptions};
 use crate::store::{Admission, Store, StoreError};
-use crate::test_machine;
+use crate::test_machine::{self, settle};
 
 const MESSAGES: u64 = 1000;
 
@@ -41,19 +41,6 @@ async fn fill(engine: &Engine<SimDisk>) -> Store<SimDisk> {
     }
     settle(engine).await;
     store
-}
-
-/// Waits until the background has nothing to do.
-async fn settle(engine: &Engine<SimDisk>) {
-    loop {
-        let before = engine.disk().operations();
-        for _ in 0..500 {
-            futures_lite::future::yield_now().await;
-        }
-        if engine.disk().operations() == before {
-            return;
-        }
-    }
 }
 
 async fn scrub(store: &Store<SimDisk>) -> (Vec<ScrubDamage>, u64) {
