@@ -3,10 +3,12 @@
 //! A lane carries two kinds of cargo. *Control* says what a shard is interested in; *data* are messages. Whoever takes a
 //! piece of data has taken all control that was pushed before it: data is popped first and handed out after the control
 //! that is there by then.
+//!
+//! A lane is full when it holds so many pieces of data or so many bytes. That bounds what a receiver drains in one turn too.
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
@@ -31,7 +33,10 @@ pub struct LaneEnds<T> {
 
 struct Lane<T> {
     control: ArrayQueue<T>,
-    data: ArrayQueue<T>,
+    /// With the bytes of each piece.
+    data: ArrayQueue<(T, usize)>,
+    data_bytes: AtomicUsize,
+    data_bytes_max: usize,
     /// Empty cargo on its way back, to be filled again.
     returned: ArrayQueue<T>,
     /// The sender found a queue full and wants to know of room.
@@ -54,12 +59,14 @@ struct Door {
 /// Pieces of control a lane holds; there is at most one piece a turn and the receiver never waits for anybody.
 const CONTROL_CAPACITY: usize = 1024;
 
-/// Joins each pair of `shards`; a lane holds up to `capacity` pieces of data.
-pub fn lanes<T>(shards: usize, capacity: usize) -> Vec<LaneEnds<T>> {
+/// Joins each pair of `shards`. A lane takes data until it holds `pieces` of it or at least `bytes`.
+pub fn lanes<T>(shards: usize, pieces: usize, bytes: usize) -> Vec<LaneEnds<T>> {
     let lane = |_| Lane {
         control: ArrayQueue::new(CONTROL_CAPACITY),
-        data: ArrayQueue::new(capacity),
-        returned: ArrayQueue::new(capacity),
+        data: ArrayQueue::new(pieces),
+        data_bytes: AtomicUsize::new(0),
+        data_bytes_max: bytes,
+        returned: ArrayQueue::new(pieces),
         sender_waits: AtomicBool::new(false),
     };
     let lanes: Arc<[Vec<Lane<T>>]> = (0..shards).map(|_| (0..shards).map(lane).collect()).collect();
@@ -77,18 +84,27 @@ impl<T> LaneEnds<T> {
     /// Gives it back if the lane is full; [`Self::attend_room`] tells when it is not.
     pub fn push_control(&self, to: usize, cargo: T) -> Result<usize, T> {
         let lane = &self.lanes[self.shard][to];
-        push(&lane.control, &lane.sender_waits, cargo)?;
+        lane.push(cargo, |cargo| lane.control.push(cargo))?;
         self.doors[to].inbox.store(true, Ordering::SeqCst);
         Ok(lane.control.len())
     }
 
-    /// Pushes data for shard `to`, who learns of it at [`Self::wake`].
+    /// Pushes data of so many `bytes` for shard `to`, who learns of it at [`Self::wake`].
     ///
     /// # Errors
     /// Gives it back if the lane is full; [`Self::attend_room`] tells when it is not.
-    pub fn push_data(&self, to: usize, cargo: T) -> Result<(), T> {
+    pub fn push_data(&self, to: usize, cargo: T, bytes: usize) -> Result<(), T> {
         let lane = &self.lanes[self.shard][to];
-        push(&lane.data, &lane.sender_waits, cargo)
+        lane.push(cargo, |cargo| {
+            if lane.data_bytes.load(Ordering::SeqCst) >= lane.data_bytes_max {
+                return Err(cargo);
+            }
+            lane.data_bytes.fetch_add(bytes, Ordering::SeqCst);
+            lane.data.push((cargo, bytes)).map_err(|(cargo, bytes)| {
+                lane.data_bytes.fetch_sub(bytes, Ordering::SeqCst);
+                cargo
+            })
+        })
     }
 
     /// Tells shard `to` of what was pushed. The first call since it last looked wakes it.
@@ -138,7 +154,8 @@ impl<T> LaneEnds<T> {
         }
     }
 
-    /// Hands out everything that arrived: each lane in its order, and control before data that was pushed after it.
+    /// Hands out everything that has arrived by now: each lane in its order, and control before data that was pushed after
+    /// it. What arrives meanwhile waits for the next time.
     pub fn drain(&self, mut f: impl FnMut(usize, Parcel<T>)) {
         // What is pushed between the two is popped below. A call in between stays noted, and the task it wakes looks for
         // the note: nobody calls again before it is taken away here.
@@ -146,15 +163,16 @@ impl<T> LaneEnds<T> {
         self.doors[self.shard].inbox.store(false, Ordering::SeqCst);
         for from in (0..self.lanes.len()).filter(|from| *from != self.shard) {
             let lane = &self.lanes[from][self.shard];
-            loop {
-                let data = lane.data.pop();
+            for left in (0..=lane.data.len()).rev() {
+                let data = if left > 0 { lane.data.pop() } else { None };
                 while let Some(control) = lane.control.pop() {
                     f(from, Parcel::Control(control));
                 }
-                let Some(data) = data else { break };
+                let Some((data, bytes)) = data else { break };
+                lane.data_bytes.fetch_sub(bytes, Ordering::SeqCst);
                 f(from, Parcel::Data(data));
             }
-            if lane.sender_waits.swap(false, Ordering::AcqRel) {
+            if lane.sender_waits.swap(false, Ordering::SeqCst) {
                 self.doors[from].room.store(true, Ordering::Release);
                 self.doors[from].room_waker.wake();
             }
@@ -178,11 +196,13 @@ async fn attend(poll: impl Fn(&mut Context<'_>) -> Poll<()>, mut then: impl FnMu
     }
 }
 
-fn push<T>(queue: &ArrayQueue<T>, sender_waits: &AtomicBool, cargo: T) -> Result<(), T> {
-    let Err(cargo) = queue.push(cargo) else { return Ok(()) };
-    sender_waits.store(true, Ordering::SeqCst);
-    // The receiver may have emptied the queue just before it could see that we wait.
-    queue.push(cargo).inspect(|()| sender_waits.store(false, Ordering::Release))
+impl<T> Lane<T> {
+    fn push(&self, cargo: T, push: impl Fn(T) -> Result<(), T>) -> Result<(), T> {
+        let Err(cargo) = push(cargo) else { return Ok(()) };
+        self.sender_waits.store(true, Ordering::SeqCst);
+        // The receiver may have made room just before it could see that we wait.
+        push(cargo).inspect(|()| self.sender_waits.store(false, Ordering::SeqCst))
+    }
 }
 
 #[cfg(test)]
@@ -204,12 +224,12 @@ mod tests {
     #[test]
     fn nothing_is_lost_or_reordered_under_backpressure() {
         const COUNT: u64 = 200_000;
-        let mut ends = lanes::<u64>(2, 4);
+        let mut ends = lanes::<u64>(2, 4, usize::MAX);
         let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
         let sending = thread::spawn(move || {
             for number in 0..COUNT {
                 let mut cargo = number;
-                while let Err(back) = sender.push_data(1, cargo) {
+                while let Err(back) = sender.push_data(1, cargo, 1) {
                     cargo = back;
                     sender.wake(1);
                     thread::yield_now();
@@ -230,14 +250,14 @@ mod tests {
     #[test]
     fn control_never_comes_after_data_that_follows_it() {
         const COUNT: u64 = 100_000;
-        let mut ends = lanes::<u64>(2, 8);
+        let mut ends = lanes::<u64>(2, 8, 5);
         let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
         let sending = thread::spawn(move || {
             for number in 1..=COUNT {
                 while sender.push_control(1, number).is_err() {
                     thread::yield_now();
                 }
-                while sender.push_data(1, number).is_err() {
+                while sender.push_data(1, number, 1).is_err() {
                     thread::yield_now();
                 }
             }
@@ -257,7 +277,7 @@ mod tests {
 
     #[test]
     fn control_waits_without_a_call_until_somebody_looks() {
-        let mut ends = lanes::<u8>(2, 1);
+        let mut ends = lanes::<u8>(2, 1, 1);
         let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
@@ -267,7 +287,7 @@ mod tests {
         assert_eq!(sender.push_control(1, 2), Ok(2));
         assert!(!woken.0.load(Ordering::SeqCst) && receiver.inbox_pending());
         // What is not called for yet must not keep a later call from being heard.
-        sender.push_data(1, 3).unwrap();
+        sender.push_data(1, 3, 1).unwrap();
         sender.wake(1);
         assert!(woken.0.load(Ordering::SeqCst));
         let mut arrived = Vec::new();
@@ -278,14 +298,47 @@ mod tests {
 
     #[test]
     fn a_sender_that_found_a_lane_full_learns_of_room() {
-        let mut ends = lanes::<u8>(2, 1);
+        let mut ends = lanes::<u8>(2, 1, 1);
         let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
         let mut cx = Context::from_waker(Waker::noop());
-        sender.push_data(1, 1).unwrap();
-        assert_eq!(sender.push_data(1, 2), Err(2));
+        sender.push_data(1, 1, 1).unwrap();
+        assert_eq!(sender.push_data(1, 2, 1), Err(2));
         assert!(sender.poll_room(&mut cx).is_pending());
         receiver.drain(|_, _| {});
         assert!(sender.poll_room(&mut cx).is_ready());
-        sender.push_data(1, 2).unwrap();
+        sender.push_data(1, 2, 1).unwrap();
+    }
+
+    #[test]
+    fn a_lane_is_full_when_it_holds_so_many_bytes() {
+        let mut ends = lanes::<u8>(2, 10, 100);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let mut cx = Context::from_waker(Waker::noop());
+        sender.push_data(1, 1, 99).unwrap();
+        // One piece may be of any size.
+        sender.push_data(1, 2, 500).unwrap();
+        assert_eq!(sender.push_data(1, 3, 1), Err(3));
+        let mut arrived = Vec::new();
+        receiver.drain(|_, parcel| arrived.push(parcel));
+        assert_eq!(arrived, [Parcel::Data(1), Parcel::Data(2)]);
+        assert!(sender.poll_room(&mut cx).is_ready());
+        sender.push_data(1, 3, 1).unwrap();
+    }
+
+    #[test]
+    fn what_arrives_while_a_lane_is_drained_waits_for_the_next_time() {
+        let mut ends = lanes::<u8>(2, 10, 100);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        sender.push_data(1, 1, 1).unwrap();
+        let mut arrived = Vec::new();
+        receiver.drain(|_, parcel| {
+            arrived.push(parcel);
+            sender.push_data(1, 2, 1).unwrap();
+            sender.wake(1);
+        });
+        assert_eq!(arrived, [Parcel::Data(1)]);
+        assert!(receiver.inbox_pending());
+        receiver.drain(|_, parcel| arrived.push(parcel));
+        assert_eq!(arrived, [Parcel::Data(1), Parcel::Data(2)]);
     }
 }

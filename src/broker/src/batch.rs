@@ -50,8 +50,8 @@ pub(crate) enum Notice<'a> {
     Plain { account: AccountId, filter: &'a [u8], wanted: bool },
     /// The queue group has this many members on the sender.
     Queue { account: AccountId, filter: &'a [u8], queue: &'a [u8], weight: u32 },
-    /// A receiver of this publisher is far behind.
-    Congested { publisher: u32 },
+    /// A receiver of this publisher is far behind: so many bytes wait for it.
+    Congested { publisher: u32, backlog: u32 },
 }
 
 impl Batch {
@@ -116,7 +116,7 @@ impl Batch {
             Notice::Queue { account, filter, queue, weight } => {
                 (KIND_QUEUE, account.0, weight, filter, queue)
             }
-            Notice::Congested { publisher } => (KIND_CONGESTED, publisher, 0, b"", b""),
+            Notice::Congested { publisher, backlog } => (KIND_CONGESTED, publisher, backlog, b"", b""),
         };
         self.is_urgent |= kind == KIND_CONGESTED;
         self.bytes.push(kind);
@@ -213,7 +213,7 @@ impl<'a> Iterator for Notices<'a> {
         Some(match kind {
             KIND_PLAIN => Notice::Plain { account: AccountId(number), filter, wanted: weight != 0 },
             KIND_QUEUE => Notice::Queue { account: AccountId(number), filter, queue, weight },
-            KIND_CONGESTED => Notice::Congested { publisher: number },
+            KIND_CONGESTED => Notice::Congested { publisher: number, backlog: weight },
             other => unreachable!("no notice of kind {other} is ever written"),
         })
     }
@@ -361,7 +361,7 @@ mod tests {
             Notice::Plain { account, filter: b"foo.*", wanted: true },
             Notice::Plain { account, filter: b"foo.*", wanted: false },
             Notice::Queue { account, filter: b"a", queue: b"workers", weight: 3 },
-            Notice::Congested { publisher: 12 },
+            Notice::Congested { publisher: 12, backlog: 5 << 20 },
         ];
         let mut batch = Batch::default();
         written.iter().for_each(|notice| batch.push_notice(notice));

@@ -31,7 +31,7 @@ pub struct Broker {
     /// Bytes handed to them since they were taken last, about.
     pub(crate) unflushed: usize,
     /// Publishers that another shard asked to rest.
-    pub(crate) congested: Vec<u32>,
+    pub(crate) congested: Vec<(u32, u32)>,
     pub(crate) peers: Vec<Staged>,
     pub(crate) scratch: Scratch,
     pub(crate) random: Xoshiro256PlusPlus,
@@ -187,11 +187,12 @@ impl Broker {
         !self.dirty.is_empty()
     }
 
-    /// Fills `taken` with the publishers whose receivers on other shards are far behind. Some may have left since.
-    pub fn take_congested(&mut self, taken: &mut Vec<ConnKey>) {
+    /// Fills `taken` with the publishers whose receivers on other shards are far behind, and with the bytes that wait there.
+    pub fn take_congested(&mut self, taken: &mut Vec<(ConnKey, usize)>) {
         taken.clear();
-        taken.extend(self.congested.drain(..).map(ConnKey));
-        taken.retain(|key| self.conns.contains(key.index()));
+        taken.extend(self.congested.drain(..).map(|(key, backlog)| (ConnKey(key), backlog as usize)));
+        // Some may have left since.
+        taken.retain(|(key, _)| self.conns.contains(key.index()));
     }
 
     /// Changes of interest for shard `to`, if there are any; `empty` takes their place.

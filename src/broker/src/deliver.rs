@@ -21,8 +21,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) now: Instant,
     /// How often it was copied into an outbox.
     pub(crate) copies: usize,
-    /// Whether a receiver is far behind.
-    pub(crate) congested: bool,
+    /// Bytes that wait for the receiver that is furthest behind; of those that are not far behind nothing is said.
+    pub(crate) backlog: usize,
 }
 
 impl<'a> Delivery<'a> {
@@ -121,7 +121,7 @@ impl Broker {
         self.unflushed += shown.payload.len() + MESSAGE_HEAD_BYTES;
         let pending = conn.outbox.pending();
         if pending > BACKLOG_BYTES.min(self.max_pending / 4 * 3) {
-            delivery.congested = true;
+            delivery.backlog = delivery.backlog.max(pending);
             conn.stalls += 1;
             // The shell judges a slow consumer after it tried to write. What comes within one turn has its own bound.
             conn.overflowed = pending > self.max_pending.saturating_mul(OVERFLOW_FACTOR);

@@ -17,8 +17,9 @@ use crate::queue_names::QueueName;
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Routed {
-    /// A receiver of this shard is far behind: the publisher should rest a little.
-    pub congested: bool,
+    /// Bytes that wait for the receiver of this shard that is furthest behind, or 0 where none is far behind. The publisher
+    /// should rest for a while that grows with it.
+    pub backlog: usize,
 }
 
 /// Memory that one publish uses and the next one uses again.
@@ -80,16 +81,10 @@ impl Broker {
             if wants_no_responders && let Some(reply) = message.reply {
                 self.answer_no_responders(from, account, message.subject, reply);
             }
-            return Routed { congested: false };
+            return Routed { backlog: 0 };
         }
-        let mut delivery = Delivery {
-            message: *message,
-            publisher: Some(from),
-            shared: None,
-            now,
-            copies: 0,
-            congested: false,
-        };
+        let mut delivery =
+            Delivery { message: *message, publisher: Some(from), shared: None, now, copies: 0, backlog: 0 };
         let mut heard = false;
         let mut wanting = 0;
         for at in 0..self.scratch.matched.len() {
@@ -107,7 +102,7 @@ impl Broker {
         {
             self.answer_no_responders(from, account, message.subject, reply);
         }
-        Routed { congested: delivery.congested }
+        Routed { backlog: delivery.backlog }
     }
 
     #[inline]

@@ -21,7 +21,7 @@ impl Broker {
                 shared: shared.cloned(),
                 now,
                 copies: 0,
-                congested: false,
+                backlog: 0,
             };
             self.find_listeners(frame.account, frame.message.subject);
             if frame.plain {
@@ -34,9 +34,11 @@ impl Broker {
                 self.serve_remote_queue(frame.account, publisher, name, frame.hops, &mut delivery);
             }
             self.remove_expired();
-            if delivery.congested && frame.hops == 0 && told != Some(frame.publisher) {
+            if delivery.backlog > 0 && frame.hops == 0 && told != Some(frame.publisher) {
                 told = Some(frame.publisher);
-                self.peers[from].notices.push_notice(&Notice::Congested { publisher: frame.publisher });
+                let backlog = u32::try_from(delivery.backlog).unwrap_or(u32::MAX);
+                let notice = Notice::Congested { publisher: frame.publisher, backlog };
+                self.peers[from].notices.push_notice(&notice);
             }
         }
     }
@@ -51,7 +53,7 @@ impl Broker {
                 Notice::Queue { account, filter, queue, weight } => {
                     self.set_remote_queue(from, account, filter, queue, weight);
                 }
-                Notice::Congested { publisher } => self.congested.push(publisher),
+                Notice::Congested { publisher, backlog } => self.congested.push((publisher, backlog)),
             }
         }
     }

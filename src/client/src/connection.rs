@@ -133,12 +133,14 @@ impl Connection {
     /// again, followed by what came since.
     pub fn handle_input<H: Host>(&mut self, now: Instant, input: &[u8], host: &mut H) -> (usize, Flow) {
         let mut at = 0;
-        let mut congested = false;
+        let mut pause = Duration::ZERO;
         let flow = loop {
             if self.phase == Phase::Open {
                 while let Some((message, consumed)) = decode_plain_publish(&input[at..], &self.limits) {
                     at += consumed;
-                    congested |= self.publish(&message, now, host) == Published::Congested;
+                    if let Published::Congested { backlog } = self.publish(&message, now, host) {
+                        pause = pause.max(congestion_pause(backlog));
+                    }
                 }
             }
             let rest = &input[at..];
@@ -155,7 +157,7 @@ impl Connection {
                     at += consumed;
                     match self.operation(op, now, host) {
                         Ok(Published::Done) => {}
-                        Ok(Published::Congested) => congested = true,
+                        Ok(Published::Congested { backlog }) => pause = pause.max(congestion_pause(backlog)),
                         Err(flow) => break flow,
                     }
                 }
@@ -164,7 +166,7 @@ impl Connection {
             }
         };
         match flow {
-            Flow::Read { .. } if congested => (at, Flow::Paused(Pause::Congested(CONGESTION_PAUSE))),
+            Flow::Read { .. } if !pause.is_zero() => (at, Flow::Paused(Pause::Congested(pause))),
             Flow::Read { .. } | Flow::Paused(_) | Flow::Close(_) => (at, flow),
         }
     }
@@ -368,8 +370,20 @@ impl Connection {
     }
 }
 
-/// How long a publisher rests when one of its receivers is far behind (the reference: 2 to 5 ms, at most 10 ms a read).
-const CONGESTION_PAUSE: Duration = Duration::from_millis(5);
+/// How long a publisher rests when `backlog` bytes wait for one of its receivers.
+///
+/// A receiver that takes what it gets has caught up by then. One that takes nothing makes its publishers slower and slower, so
+/// that a moment without the processor does not bring it to `max_pending`; it gets there all the same, in seconds, and is
+/// closed. (The reference waits 2 to 5 ms, at most 10 ms a read, from three quarters of `max_pending` on.)
+#[must_use]
+pub fn congestion_pause(backlog: usize) -> Duration {
+    let micros = PAUSE_MICROS_PER_MIB.saturating_mul(backlog as u64) / (1024 * 1024);
+    Duration::from_micros(micros.max(1)).min(PAUSE_MAX)
+}
+
+/// About what the kernel takes of a socket's output on loopback: 2 GB a second.
+const PAUSE_MICROS_PER_MIB: u64 = 500;
+const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests;

@@ -84,8 +84,12 @@ pub struct Features {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     Done,
-    /// A receiver is far behind: the publisher should rest a little.
-    Congested,
+    /// A receiver is far behind, by so many bytes: the publisher should rest for [`congestion_pause`].
+    ///
+    /// [`congestion_pause`]: crate::congestion_pause
+    Congested {
+        backlog: usize,
+    },
 }
 
 /// How a subscription ended.

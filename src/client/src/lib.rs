@@ -13,7 +13,8 @@ mod outbox;
 mod settings;
 
 pub use connection::{
-    Connection, Flow, Pause, Stats, is_traced, tell_last_message, trace_delivery, trace_removal,
+    Connection, Flow, Pause, Stats, congestion_pause, is_traced, tell_last_message, trace_delivery,
+    trace_removal,
 };
 pub use farewell::farewell;
 pub use host::{Features, Host, Published, Subscribed};

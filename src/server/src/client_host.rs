@@ -25,8 +25,8 @@ pub(crate) struct ClientHost<'a> {
 impl Host for ClientHost<'_> {
     fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Published {
         let routed = self.broker.publish(self.key, message, now);
-        if routed.congested && self.shard.shared.rules.publisher_rest {
-            Published::Congested
+        if routed.backlog > 0 && self.shard.shared.rules.publisher_rest {
+            Published::Congested { backlog: routed.backlog }
         } else {
             Published::Done
         }

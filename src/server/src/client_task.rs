@@ -55,9 +55,6 @@ pub(crate) struct Unread {
 const READS_PER_TURN: usize = 8;
 /// Less free space than this in the shard's buffer is not worth a read.
 const READ_BYTES_MIN: usize = 32 * 1024;
-/// How long a publisher rests when one of its receivers is behind: time for the kernel to take a good part of the backlog.
-/// A receiver that takes nothing is closed once its backlog reaches `max_pending`.
-const CONGESTION_PAUSE: Duration = Duration::from_micros(500);
 
 impl Client {
     pub(crate) fn new(key: ConnKey, id: ConnId, socket: Socket, connection: Connection) -> Self {
@@ -158,13 +155,13 @@ impl Client {
     }
 }
 
-/// Leaves a publisher's input alone for a little while.
-pub(crate) fn rest(shard: &Shard, client: &Rc<Client>) {
+/// Leaves a publisher's input alone for a while.
+pub(crate) fn rest(shard: &Shard, client: &Rc<Client>, pause: Duration) {
     if client.resting.replace(true) {
         return;
     }
     shard.tally.stalled();
-    wake_after(CONGESTION_PAUSE, client);
+    wake_after(pause, client);
 }
 
 /// Lets small writes of a client gather before they are read.
@@ -301,7 +298,7 @@ fn read(
     unread.needed = 0;
     match flow {
         Flow::Read { needed } => unread.needed = needed.max(unread.bytes.len() + 1),
-        Flow::Paused(Pause::Congested(_)) => rest(shard, client),
+        Flow::Paused(Pause::Congested(pause)) => rest(shard, client, pause),
         Flow::Paused(Pause::LaneFull) => {
             shard.wait_for_lanes(client.key);
             return Poll::Pending;

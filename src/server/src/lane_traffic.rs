@@ -49,7 +49,8 @@ pub(crate) fn push(broker: &mut Broker, lanes: &LaneEnds<Batch>, shards: usize) 
     }
     for to in 0..shards {
         let Some(messages) = broker.take_messages(to, empty(to)) else { continue };
-        match lanes.push_data(to, messages) {
+        let bytes = messages.size();
+        match lanes.push_data(to, messages, bytes) {
             Ok(()) => pushed.reached |= 1 << to,
             Err(messages) => {
                 broker.restore_messages(to, messages);

@@ -56,8 +56,10 @@ pub(crate) enum ServerError {
     Io { what: &'static str, error: io::Error },
 }
 
-/// Batches a lane holds before its sender waits.
+/// Batches a lane holds before its sender waits, and bytes: with what the sender has staged, far less than a receiver may
+/// have pending, so that one that was not scheduled for a while is not given up for what comes at once.
 const LANE_BATCHES: usize = 64;
+const LANE_BYTES: usize = 2 * 1024 * 1024;
 /// Accepted connections and other words a shard has not looked at yet.
 const MAILBOX_LETTERS: usize = 4096;
 
@@ -223,7 +225,7 @@ fn start_shards(
     seeds: Vec<u64>,
 ) -> Result<Shards, ServerError> {
     type Seat = (LaneEnds<natrium_broker::Batch>, Mailbox<Letter>, u64);
-    let lanes = natrium_shards::lanes(shared.shards, LANE_BATCHES);
+    let lanes = natrium_shards::lanes(shared.shards, LANE_BATCHES, LANE_BYTES);
     let seats: Vec<Seat> = lanes.into_iter().zip(mailboxes).zip(seeds).map(|((a, b), c)| (a, b, c)).collect();
     // Each shard takes its seat once, on its own thread.
     let seats: Arc<[std::sync::Mutex<Option<Seat>>]> =

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use natrium_account::{Accounts, Authenticator, ConnectionType, Nonce};
 use natrium_broker::{Batch, Broker, ConnKey};
-use natrium_client::{ClientSettings, Connection, Origin};
+use natrium_client::{ClientSettings, Connection, Origin, congestion_pause};
 use natrium_config::options::Options;
 use natrium_config::options::client::WriteTimeout;
 use natrium_model::{CloseReason, ConnId, Timestamp};
@@ -336,8 +336,10 @@ impl Shard {
         if !self.shared.rules.publisher_rest {
             congested.clear();
         }
-        for client in congested.into_iter().filter_map(|key| self.client(key)) {
-            client_task::rest(self, &client);
+        for (key, backlog) in congested {
+            if let Some(client) = self.client(key) {
+                client_task::rest(self, &client, congestion_pause(backlog));
+            }
         }
         self.request_flush();
     }

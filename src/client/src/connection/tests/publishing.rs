@@ -117,12 +117,18 @@ fn a_message_without_a_subject_goes_nowhere() {
 #[test]
 fn a_publisher_rests_when_a_receiver_is_behind() {
     let mut client = quiet();
-    client.host.published = Published::Congested;
+    client.host.published = Published::Congested { backlog: 4 << 20 };
     let flow = client.send("PUB a 0\r\n\r\nPUB b 0\r\n\r\nPU");
-    assert_eq!(flow, Flow::Paused(Pause::Congested(CONGESTION_PAUSE)));
+    assert_eq!(flow, Flow::Paused(Pause::Congested(congestion_pause(4 << 20))));
     assert_eq!((client.calls().len(), client.unread.as_slice()), (2, b"PU".as_slice()));
     client.host.published = Published::Done;
     assert_eq!(client.send("B c 0\r\n\r\n"), Flow::Read { needed: 1 });
+}
+
+#[test]
+fn a_publisher_rests_longer_for_a_receiver_that_is_further_behind() {
+    let pauses = [1 << 20, 8 << 20, 64 << 20, usize::MAX].map(congestion_pause);
+    assert!(pauses[0] < pauses[1] && pauses[1] < pauses[2] && pauses[3] <= Duration::from_millis(20));
 }
 
 // go: test/maxpayload_test.go TestMaxPayloadOverrun
