@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use glommio_ng::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
+use crate::host::allowed_cpus;
 use crate::network::{self, Sleep};
 
 /// Running shards.
@@ -32,12 +33,7 @@ impl Shards {
     {
         let start = |(shard, cpu): (usize, &usize)| {
             let main = main.clone();
-            LocalExecutorBuilder::new(Placement::Fixed(*cpu))
-                .name(&format!("shard-{shard}"))
-                .ring_depth(RING_DEPTH)
-                .io_memory(IO_MEMORY_BYTES)
-                .spawn(move || network::run(main(shard)))
-                .map_err(|error| io::Error::other(error.to_string()))
+            start(shard, *cpu, move || main(shard))
         };
         cpus.iter().enumerate().map(start).collect::<io::Result<_>>().map(Self)
     }
@@ -47,11 +43,43 @@ impl Shards {
     /// # Errors
     /// If one of them panicked, or could not watch its sockets.
     pub fn join(self) -> io::Result<()> {
-        let ended = |shard: ExecutorJoinHandle<io::Result<()>>| {
-            shard.join().map_err(|error| io::Error::other(error.to_string()))?
-        };
-        self.0.into_iter().try_for_each(ended)
+        self.0.into_iter().try_for_each(join)
     }
+}
+
+/// Runs `main` on a shard of its own, pinned to the first CPU this process may use, and waits until it ends.
+///
+/// # Errors
+/// If the thread or its rings cannot be had, and if `main` panicked.
+pub fn on_shard<T, F>(main: impl FnOnce() -> F + Send + 'static) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
+    let cpus = allowed_cpus()?;
+    let cpu = cpus.first().ok_or_else(|| io::Error::other("no CPU is allowed"))?;
+    join(start(0, *cpu, main)?)
+}
+
+fn start<T, F>(
+    shard: usize,
+    cpu: usize,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<ExecutorJoinHandle<io::Result<T>>>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
+    LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name(&format!("shard-{shard}"))
+        .ring_depth(RING_DEPTH)
+        .io_memory(IO_MEMORY_BYTES)
+        .spawn(move || network::run(main()))
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
+fn join<T: Send>(shard: ExecutorJoinHandle<io::Result<T>>) -> io::Result<T> {
+    shard.join().map_err(|error| io::Error::other(error.to_string()))?
 }
 
 /// Runs `task` on this shard until it ends by itself.

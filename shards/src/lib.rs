@@ -11,8 +11,9 @@ mod network;
 mod socket;
 
 pub use accept::Acceptor;
-pub use executor::{Shards, sleep, spawn, spawn_blocking};
+pub use executor::{Shards, on_shard, sleep, spawn, spawn_blocking};
 pub use host::{HostError, allowed_cpus, check_host};
 pub use lanes::{LaneEnds, Parcel, lanes};
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
+pub use network::outside;
 pub use socket::{Socket, TLS_HANDSHAKE, TlsFacts};

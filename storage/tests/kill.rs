@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
-use glommio_ng::LocalExecutorBuilder;
 use natrium_model::Timestamp;
+use natrium_shards::{on_shard, spawn};
 use natrium_storage::block::header::StreamId;
 use natrium_storage::disk::uring::UringDisk;
 use natrium_storage::engine::{Background, Engine, EngineOptions};
@@ -114,17 +114,15 @@ fn run<F: Future<Output = ()> + 'static>(
         CommitLog::recover_all(&disk, Path::new("log")).await.expect(WORKS);
         let log = LogOptions { segment_len: 256 << 10, fold_at: 32 << 10, ..LogOptions::default() };
         let options = EngineOptions { log, ..EngineOptions::default() };
-        let spawn = Rc::new(|task: Background| {
-            glommio_ng::spawn_local(task).detach();
-        });
-        let engine = Engine::open(disk, Path::new("log"), "0", options, spawn, seed()).await.expect(WORKS);
+        let beside = Rc::new(|task: Background| spawn(task));
+        let engine = Engine::open(disk, Path::new("log"), "0", options, beside, seed()).await.expect(WORKS);
         let mut options = StoreOptions::new(PathBuf::from("stream"), StreamId([3; 16]));
         options.block_len = 100_000;
         options.limits = Limits { max_messages: Some(MESSAGES_MAX), ..Limits::default() };
         let (store, _) = Store::open(engine.clone(), options).await.expect(WORKS);
         work(store).await;
     };
-    LocalExecutorBuilder::default().spawn(life).expect(WORKS).join().expect(WORKS);
+    on_shard(life).expect(WORKS);
 }
 
 /// Another one in each life: names of files come from it.

@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::mpsc;
 
 use natrium_model::Timestamp;
-use natrium_shards::{Shards, spawn};
+use natrium_shards::spawn;
 use natrium_storage::block::header::StreamId;
 use natrium_storage::disk::uring::{Access, UringDisk};
 use natrium_storage::engine::{Engine, EngineOptions, Spawn};
@@ -27,27 +26,17 @@ pub(crate) struct Rig {
     pub(crate) disk: RigDisk,
 }
 
-/// Runs `work` on an executor of its own, pinned to the first CPU this process may use.
+/// Runs `work` on a shard of its own, as the server starts them.
 ///
 /// # Errors
-/// What `work` gives, or that no executor can be had.
+/// What `work` gives, or that no shard can be had.
 pub(crate) fn on_shard<T, F, Fut>(work: F) -> Result<T, RigError>
 where
     T: Send + 'static,
-    F: Fn() -> Fut + Clone + Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, RigError>> + 'static,
 {
-    let (give, take) = mpsc::sync_channel(1);
-    let main = move |_| {
-        let (give, work) = (give.clone(), work());
-        async move {
-            // Whoever waits for it is there until it comes.
-            let _ = give.send(work.await);
-        }
-    };
-    let shards = Shards::start(&[FIRST_CPU], main).map_err(RigError::io("starting an executor"))?;
-    shards.join().map_err(RigError::io("running an executor"))?;
-    take.recv().map_err(|_| RigError::Wrong("the executor ended without a result".to_owned()))?
+    natrium_shards::on_shard(work).map_err(RigError::io("running a shard"))?
 }
 
 /// Runs something beside whoever began it, to its end.
@@ -92,7 +81,6 @@ pub(crate) fn message<'a>(subject: &'a [u8], payload: &'a [u8], number: u64) -> 
     NewMessage { subject, headers: b"", payload, timestamp, expires: None, due: None }
 }
 
-const FIRST_CPU: usize = 0;
 /// Operations of a shard that are with the kernel at once.
 const IN_FLIGHT_MAX: u32 = 512;
 const SEED: [u8; 32] = [3; 32];

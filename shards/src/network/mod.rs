@@ -128,8 +128,13 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     glommio_ng::spawn_local(counted(current(), task)).detach();
 }
 
-/// Awaits what glommio's reactor, and not this module, will wake.
-pub(crate) async fn outside<T>(awaited: impl Future<Output = T>) -> T {
+/// Awaits what glommio's reactor, and not this crate, will wake: an operation of a file, say.
+///
+/// A shard that has such to wait for sleeps in that reactor; one that is not told of it would sleep on.
+///
+/// # Panics
+/// Outside of a shard.
+pub async fn outside<T>(awaited: impl Future<Output = T>) -> T {
     struct Outside(Rc<Network>);
     impl Drop for Outside {
         fn drop(&mut self) {

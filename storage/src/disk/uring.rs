@@ -1,4 +1,4 @@
-//! Files through io_uring: direct I/O where the file system has it. Belongs to the executor it was opened on.
+//! Files through io_uring: direct I/O where the file system has it. Belongs to the shard it was opened on.
 //!
 //! Names go through the executor's helper threads, as the kernel has no way to change them without blocking. No more than
 //! so many operations are in flight; the others wait their turn in order.
@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use glommio_ng::sync::{Semaphore, StaticPermit};
+use natrium_shards::outside;
 use rustix::io::Errno;
 
 use self::carry::Carrier;
@@ -50,16 +51,19 @@ struct Shared {
 }
 
 impl UringDisk {
-    /// Opens `root` on the executor this is called on, and makes it where it is not there. At most `in_flight_max`
-    /// operations are with the kernel at once: no more than the executor's rings are deep.
+    /// Opens `root` on the shard this is called on, and makes it where it is not there. At most `in_flight_max` operations
+    /// are with the kernel at once: no more than the shard's rings are deep.
     ///
     /// Log [`Self::access`] where it is not direct.
     ///
     /// # Errors
     /// Whatever the file system says about the folder.
+    ///
+    /// # Panics
+    /// Outside of a shard.
     pub async fn open(root: &Path, in_flight_max: u32) -> Result<Self, DiskError> {
         let path = root.to_owned();
-        let prepared = glommio_ng::executor().spawn_blocking(move || names::prepare_root(&path)).await;
+        let prepared = natrium_shards::spawn_blocking(move || names::prepare_root(&path)).await;
         let access = prepared.map_err(|cause| DiskError {
             operation: Operation::Open,
             path: root.to_owned(),
@@ -76,7 +80,7 @@ impl UringDisk {
     fn open_with(root: &Path, in_flight_max: u32, access: Access) -> Self {
         assert!(in_flight_max > 0, "operations wait for ever where none may be in flight");
         let carrier = Rc::new(Carrier::default());
-        glommio_ng::spawn_local(Rc::clone(&carrier).run()).detach();
+        natrium_shards::spawn(Rc::clone(&carrier).run());
         let in_flight = Rc::new(Semaphore::new(u64::from(in_flight_max)));
         Self(Rc::new(Shared { root: root.to_owned(), access, in_flight, carrier }))
     }
@@ -111,7 +115,7 @@ impl UringDisk {
         let disk = self.clone();
         let blocking = async move {
             let _turn = disk.turn().await;
-            glommio_ng::executor().spawn_blocking(work).await
+            natrium_shards::spawn_blocking(work).await
         };
         self.0.carrier.carry(blocking).await.map_err(failed)
     }
@@ -126,7 +130,7 @@ impl Disk for UringDisk {
         let disk = self.clone();
         let opening = async move {
             let _turn = disk.turn().await;
-            Handle::open(full, how, disk.access()).await
+            outside(Handle::open(full, how, disk.access())).await
         };
         let handle = self.0.carrier.carry(opening).await.map_err(failed)?;
         Ok(UringFile { disk: self.clone(), handle: Rc::new(handle), path: path.to_owned() })
@@ -175,7 +179,7 @@ impl UringFile {
         let disk = self.disk.clone();
         let in_turn = async move {
             let _turn = disk.turn().await;
-            work.await
+            outside(work).await
         };
         self.disk.0.carrier.carry(in_turn).await.map_err(|cause| self.failed(operation, cause))
     }
@@ -188,7 +192,7 @@ impl UringFile {
 impl File for UringFile {
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         let _turn = self.disk.turn().await;
-        self.handle.read(offset, len).await.map_err(|cause| self.failed(Operation::Read, cause))
+        outside(self.handle.read(offset, len)).await.map_err(|cause| self.failed(Operation::Read, cause))
     }
 
     async fn write_at(&self, offset: u64, pages: &[u8]) -> Result<(), DiskError> {
@@ -222,7 +226,7 @@ impl File for UringFile {
 
     async fn size(&self) -> Result<u64, DiskError> {
         let _turn = self.disk.turn().await;
-        self.handle.size().await.map_err(|cause| self.failed(Operation::Size, cause))
+        outside(self.handle.size()).await.map_err(|cause| self.failed(Operation::Size, cause))
     }
 }
 

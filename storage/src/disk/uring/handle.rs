@@ -27,7 +27,7 @@ pub(super) enum Buffer {
 
 impl Handle {
     pub(super) async fn open(path: PathBuf, how: Open, access: Access) -> Result<Self, Cause> {
-        let opened = glommio_ng::executor().spawn_blocking(move || open_plain(&path, how)).await?;
+        let opened = natrium_shards::spawn_blocking(move || open_plain(&path, how)).await?;
         // The runtime looks a second time at the path it is given, and panics where the file has been renamed or removed
         // meanwhile. The name of a descriptor stays.
         let path = format!("/proc/self/fd/{}", opened.as_raw_fd());

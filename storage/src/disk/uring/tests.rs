@@ -1,7 +1,7 @@
 use std::future::poll_fn;
 
 use futures_lite::future::{poll_once, zip};
-use glommio_ng::LocalExecutorBuilder;
+use natrium_shards::on_shard;
 use tempfile::TempDir;
 
 use super::*;
@@ -14,7 +14,7 @@ fn folder() -> TempDir {
 }
 
 fn run<F: Future<Output = ()> + 'static>(work: impl FnOnce() -> F + Send + 'static) {
-    LocalExecutorBuilder::default().spawn(work).unwrap().join().unwrap();
+    on_shard(work).unwrap();
 }
 
 #[test]
