@@ -96,12 +96,18 @@ impl<D: Disk> LoggedFile<D> {
         self.commit(|commits| commits.append(bytes))
     }
 
-    /// The next append begins at a page of its own; what is left of this one reads as zeros. [`Self::len`] says so at once.
-    pub fn align(&self) {
-        if self.shared.refusal(&self.file).is_none() {
-            let bytes = self.file.commits.borrow_mut().align();
-            self.shared.committed(&self.file, bytes);
+    /// The next append begins at a page of its own; what is left of this one reads as zeros. [`Self::len`], which this
+    /// returns, says so at once.
+    ///
+    /// # Errors
+    /// The one that an append would get.
+    pub fn align(&self) -> Result<u64, LogError> {
+        if let Some(refusal) = self.shared.refusal(&self.file) {
+            return Err(refusal);
         }
+        let bytes = self.file.commits.borrow_mut().align();
+        self.shared.committed(&self.file, bytes);
+        Ok(self.len())
     }
 
     /// Aligns, and writes straight to the file, filled with zeros up to a page; [`Self::len`] is then page aligned. For what

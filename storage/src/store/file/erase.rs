@@ -47,8 +47,15 @@ impl<D: Disk> FileMedia<D> {
             Some(places.split_off(from))
         });
         for (offset, len, _) in places.unwrap_or_default() {
-            if self.erase_in(number, seq, u64::from(offset), len as usize).await? {
-                break;
+            match self.erase_in(number, seq, u64::from(offset), len as usize).await {
+                Ok(false) => {}
+                Ok(true) => break,
+                Err(error) => {
+                    // Its block is rewritten once that can be, and whoever waits for it now hears that it was not.
+                    self.to_be_erased.borrow_mut().push(number);
+                    self.maintenance.set();
+                    return Err(error);
+                }
             }
         }
         store.with(|ledger| {

@@ -75,13 +75,15 @@ impl<D: Disk> FileMedia<D> {
         let footer = self.with_file(number, |file| {
             let salt = file.salt;
             let writer = file.writer.as_mut()?;
-            writer.logged.align();
-            writer.commit += 1;
-            let place = (salt, writer.logged.len(), writer.commit);
-            let footer = Footer::encode(&mut writer.encoder, (&summary, &rows, &spans), place);
-            Some((footer.place, writer.logged.append_direct(footer.bytes)))
+            Some(writer.logged.align().map(|offset| {
+                writer.commit += 1;
+                let place = (salt, offset, writer.commit);
+                let footer = Footer::encode(&mut writer.encoder, (&summary, &rows, &spans), place);
+                (footer.place, writer.logged.append_direct(footer.bytes))
+            }))
         });
-        let Some((place, ticket)) = footer.flatten() else { return Ok(()) };
+        let Some(footer) = footer.flatten() else { return Ok(()) };
+        let (place, ticket) = footer?;
         ticket.await?;
         self.settle_writer(store, number, Some(place)).await
     }

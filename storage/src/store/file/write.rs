@@ -12,6 +12,7 @@ use crate::block::tail::FRAME_LEN_MIN;
 use crate::cache::{Part, SpanContent};
 use crate::coding::FrameFields;
 use crate::disk::{Disk, File, PAGE_SIZE};
+use crate::log::LogError;
 use crate::store::block::{Block, BlockNumber, Gathering};
 use crate::store::file::create::NewBlock;
 use crate::store::file::{Durability, FileMedia};
@@ -36,7 +37,7 @@ impl HandOver {
     }
 }
 
-/// What of a commit goes into one block: positions of the bodies of its frames.
+/// What of a commit goes into one block: positions of the bodies of its frames, of which there is one at least.
 struct PartOfBlock {
     block: NewBlock,
     bodies: Vec<(u32, u32)>,
@@ -50,6 +51,9 @@ struct Written {
     offset: u64,
     end: u64,
 }
+
+/// A part as bytes, its frames, and whether it goes straight to its block.
+type Encoded = (Vec<u8>, Vec<Written>, bool);
 
 /// Writes commits until the store is closed or fails.
 pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
@@ -104,7 +108,7 @@ impl<D: Disk> FileMedia<D> {
         for part in &taken.parts {
             let number = part.block.number;
             self.ensure_file(part.block).await?;
-            let Some((out, frames, is_direct)) = self.encode(store, part) else { continue };
+            let (out, frames, is_direct) = self.encode(store, part)?;
             self.fill_ahead(number, out.len()).await?;
             let ticket = self.with_file(number, |file| {
                 let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
@@ -175,18 +179,18 @@ impl<D: Disk> FileMedia<D> {
         Ok(())
     }
 
-    /// The frames of a part as one run of bytes, and where each stands. `None` where the block is gone by now.
-    fn encode(&self, store: &Store<D>, part: &PartOfBlock) -> Option<(Vec<u8>, Vec<Written>, bool)> {
+    /// The frames of a part as one run of bytes, and where each stands.
+    ///
+    /// # Errors
+    /// The block takes no more commits.
+    fn encode(&self, store: &Store<D>, part: &PartOfBlock) -> Result<Encoded, LogError> {
         let number = part.block.number;
-        let (first, last) = (part.bodies.first()?.0, part.bodies.last()?.1);
+        let (first, last) = (part.bodies[0].0, part.bodies[part.bodies.len() - 1].1);
         let is_direct = last - first >= DIRECT_LEN_MIN;
         let mut files = self.files.borrow_mut();
-        let file = files.get_mut(&number)?;
-        let writer = file.writer.as_mut()?;
-        if is_direct {
-            writer.logged.align();
-        }
-        let base = writer.logged.len();
+        let file = files.get_mut(&number).expect("the file was made before");
+        let writer = file.writer.as_mut().expect("a block that has entries to write is not sealed");
+        let base = if is_direct { writer.logged.align()? } else { writer.logged.len() };
         writer.commit += 1;
         let mut out = Vec::with_capacity((last - first) as usize + part.bodies.len() * FRAME_OVERHEAD);
         let mut frames = Vec::with_capacity(part.bodies.len());
@@ -200,13 +204,18 @@ impl<D: Disk> FileMedia<D> {
                 at: from,
             };
             store.with(|ledger| {
-                let open = ledger.block_or_leaving(number)?.open()?;
+                let closed = self.closed.borrow();
+                let mut leaving = closed.iter().flat_map(|commit| &commit.leaving);
+                let block = ledger
+                    .block_or_leaving(number)
+                    .or_else(|| leaving.find(|block| block.number == number))
+                    .expect("a block stays until the commits that it has entries for are written");
+                let open = block.open().expect("a block that has entries to write is not sealed");
                 writer.encoder.encode(fields, open.tail.slice(from, to), file.salt, offset, &mut out);
-                Some(())
-            })?;
+            });
             frames.push(Written { from, to, offset, end: base + out.len() as u64 });
         }
-        Some((out, frames, is_direct))
+        Ok((out, frames, is_direct))
     }
 
     /// Frames that are durable join the block's spans; a span that is long enough leaves the tail for the cache.
