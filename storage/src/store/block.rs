@@ -73,6 +73,8 @@ pub struct OpenBlock {
     pub cut_with: u64,
     /// Some of it cannot be read: it is left as it is, and tells so at each start.
     pub is_damaged: bool,
+    /// It was found with a last commit that holds something that could be missed.
+    pub ends_bare: bool,
     /// While a store is put together: what the block's entries tell, to become its index.
     pub recovered_rows: Option<(Summary, Vec<Row>)>,
 }
@@ -214,6 +216,7 @@ impl OpenBlock {
             full: None,
             cut_with: 0,
             is_damaged: false,
+            ends_bare: false,
             recovered_rows: None,
         }
     }

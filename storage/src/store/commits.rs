@@ -53,6 +53,12 @@ impl Commits {
         self.gathered.get()
     }
 
+    /// Something was changed since the last commit was closed.
+    #[must_use]
+    pub(super) fn has_changes(&self) -> bool {
+        self.has_changes.get()
+    }
+
     /// Waits until there is something to be written; `false` when there will be nothing any more.
     pub(super) async fn work(&self) -> bool {
         poll_fn(|context| {

@@ -322,7 +322,7 @@ impl Ledger {
     }
 
     /// Sets blocks aside that had nothing but deletes of messages that are below the first by now.
-    fn bury_before_first(&mut self) {
+    pub(super) fn bury_before_first(&mut self) {
         let low = self.low();
         while self.blocks.len() > 1
             && let Some(block) = self.blocks.pop_front_if(|block| block.messages == 0 && block.last < low)

@@ -210,11 +210,15 @@ impl<D: Disk> Store<D> {
         if seq >= self.with(|ledger| ledger.last) {
             return Ok(self.changed());
         }
-        self.with(|ledger| ledger.cut_marks.cut(seq));
+        self.with(|ledger| {
+            // What was deleted before the cut is told before it: a crash may leave the one without the other.
+            ledger.write_deletes();
+            ledger.cut_marks.cut(seq);
+        });
         let mut pins = Pins::default();
         self.with_indexes(&mut pins, |ledger, pins| {
             while let Some(last) = ledger.previous_seq(ledger.last).filter(|&last| last > seq) {
-                ledger.take_out(last, pins)?;
+                ledger.take_out_and_keep(last, pins)?;
             }
             Ok(())
         })
@@ -286,8 +290,6 @@ impl Ledger {
 
     /// Ends the store at `seq`, above which no message is left, and begins a block behind it.
     fn cut(&mut self, seq: u64, timestamp: Option<Timestamp>, salt: u64) {
-        self.unwritten.deleted.remove_from(seq + 1);
-        self.write_deletes();
         let number = self.active().number + 1;
         // What they tell of deletes below stays true.
         let mut tombstones = SeqSet::default();
@@ -326,6 +328,11 @@ impl Ledger {
         if self.accounting == Accounting::File && !tombstones.is_empty() {
             self.write_deleted(&tombstones);
         }
+        // Of the block in which the cut is nothing may be left.
+        if let Some(before) = self.blocks.len().checked_sub(2) {
+            self.bury(before);
+        }
+        self.bury_before_first();
     }
 }
 

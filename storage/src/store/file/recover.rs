@@ -560,14 +560,13 @@ async fn scanned<D: Disk>(
     recovery.scanned += 1;
     let salt = found.header.salt;
     let file = Rc::new(engine.disk().open(&found.path, Open::Write).await?);
-    // What is read may be in the kernel's memory alone: it is built upon, so it has to stay.
-    file.sync().await?;
     let file_len = usize::try_from(found.file_len).unwrap_or(usize::MAX);
     let bytes = read_what_can_be(&*file, 0, file_len).await?;
     let ending = if later.any_entries { Ending::Followed } else { Ending::MayBeTorn };
     let scan = scan(&bytes, salt, ending, |at, head, body| {
         decode_frame(head, body, found.cipher.as_deref(), salt, at).ok()
     });
+    settle(&*file, &bytes, &scan, is_last).await?;
     let opening = Opening { first: found.header.first, absorbed_below: found.header.absorbed_below, salt };
     let (mut own, mut rows, mut lost) = summarize(opening, &scan, salt);
     let spans = spans_of(&scan, &rows);
@@ -599,6 +598,7 @@ async fn scanned<D: Disk>(
     open.told = Told { low: own.low, truncated: own.truncated };
     open.times = times_of(&own);
     open.is_damaged = !scan.damage.is_empty();
+    open.ends_bare = !ends_with_bounds(&scan, salt);
     open.full = (!goes_on).then(|| own.gone.clone());
     open.recovered_rows = Some((own, rows));
     let block = outline(&found, &summary, spans, Phase::Open(Box::new(open)));
@@ -616,6 +616,30 @@ async fn scanned<D: Disk>(
         allocated: found.file_len,
     };
     Ok(Built { block, file, summary })
+}
+
+/// Makes durable what was read, for it is built upon. It may be in the kernel's memory alone, and after a sync that failed the
+/// next one says nothing of what that one was to write: that can be the last commit, which is written again where it did not
+/// come through the log.
+async fn settle<F: File>(file: &F, bytes: &Bytes, scan: &Scan, is_last: bool) -> Result<(), StoreError> {
+    let of_last = scan.frames.iter().rev().take_while(|frame| frame.head.commit == scan.last_commit);
+    if let Some(first) = of_last.last()
+        && is_last
+        && first.offset.is_multiple_of(PAGE_SIZE as u64)
+    {
+        let mut pages = bytes[first.offset as usize..].to_vec();
+        pages.resize(((scan.end - first.offset) as usize).next_multiple_of(PAGE_SIZE), 0);
+        file.write_at(first.offset, &pages).await?;
+    }
+    Ok(file.sync().await?)
+}
+
+/// Whether the last commit holds nothing that could be missed: a store that is closed ends so.
+fn ends_with_bounds(scan: &Scan, salt: u64) -> bool {
+    let of_last = scan.frames.iter().rev().take_while(|frame| frame.head.commit == scan.last_commit);
+    of_last
+        .flat_map(|frame| Entries::new(&frame.plain, salt))
+        .all(|entry| matches!(entry, Ok((_, _, Entry::Control(Control::Bounds { .. })))))
 }
 
 /// The file as its next writer finds it. What a torn commit left in the page in which the last whole one ends goes through the

@@ -239,10 +239,12 @@ pub(super) async fn step(
             true
         }
         Err(StoreError::Refused(_)) => true,
-        // The message is gone, but what overwrites it is not written.
+        // The message is gone durably, and what overwrites it is not written.
         Err(StoreError::Log(_)) if which == Step::Erase => {
-            actor.has_failed = true;
-            false
+            let gone = std::mem::take(&mut actor.pending);
+            actor.history.extend(gone);
+            actor.acknowledged = actor.history.len() - 1;
+            true
         }
         Err(StoreError::Failed(_)) => {
             actor.has_failed = true;

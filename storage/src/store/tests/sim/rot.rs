@@ -5,6 +5,7 @@ use crate::block::header::{Encryption, Header};
 use crate::block::scan::{Ending, scan};
 use crate::coding::decode_frame;
 use crate::disk::sim::SimDisk;
+use crate::message::Limits;
 use crate::seq_set::SeqSet;
 use crate::store::file::{Recovery, StoreOptions};
 use crate::store::{Store, StoreError};
@@ -16,19 +17,10 @@ use super::model::Model;
 /// One bit that was flipped.
 #[derive(Debug)]
 pub(super) struct Ruin {
-    path: String,
     /// Messages of the frame it is in.
     may_be_lost: SeqSet,
     /// The frame tells of deletes, which may be forgotten with it.
     held_deletes: bool,
-}
-
-impl Ruin {
-    /// Damage in the last commit of the last block cannot be told from one that was being written: it is cut off, kept
-    /// aside and told of.
-    pub(super) fn was_cut(&self, recovery: &Recovery) -> bool {
-        recovery.files.iter().any(|file| file.torn > 0 && file.path.to_str() == Some(&self.path))
-    }
 }
 
 /// Flips a bit in one of a store's blocks.
@@ -56,7 +48,7 @@ pub(super) fn strike(disk: &SimDisk, options: &StoreOptions, chance: &mut Chance
         Some(frame) if !chance.one_in(4) => frame.offset + chance.below(frame.head.len_on_disk()),
         _ => chance.below(bytes.len() as u64),
     };
-    let mut ruin = Ruin { path: path.clone(), may_be_lost: SeqSet::default(), held_deletes: false };
+    let mut ruin = Ruin { may_be_lost: SeqSet::default(), held_deletes: false };
     for frame in &scan.frames {
         if (frame.offset..frame.offset + frame.head.len_on_disk()).contains(&offset) {
             for entry in Entries::new(&frame.plain, header.salt) {
@@ -75,13 +67,7 @@ pub(super) fn strike(disk: &SimDisk, options: &StoreOptions, chance: &mut Chance
 }
 
 /// What is not in the frame that was hit is there as it was; what is, is there or told as lost.
-pub(super) async fn check(
-    store: &Store<SimDisk>,
-    recovery: &Recovery,
-    model: &Model,
-    ruin: &Option<Ruin>,
-    was_cut: bool,
-) {
+pub(super) async fn check(store: &Store<SimDisk>, recovery: &Recovery, model: &Model, ruin: &Option<Ruin>) {
     let none = SeqSet::default();
     let may_be_lost = ruin.as_ref().map_or(&none, |ruin| &ruin.may_be_lost);
     let lost = store.lost();
@@ -92,7 +78,8 @@ pub(super) async fn check(
             Err(StoreError::Damaged { .. }) => {
                 assert!(may_be_lost.contains(*seq), "{seq} is damaged, {ruin:?}, {recovery:?}");
             }
-            Ok(None) if was_cut && may_be_lost.contains(*seq) => {}
+            // Limits make room for what came back.
+            Ok(None) if ruin.as_ref().is_some_and(|ruin| ruin.held_deletes) && may_evict(&model.limits) => {}
             Ok(None) => panic!("{seq} is gone and nobody tells, {ruin:?}, {recovery:?}"),
             Err(error) => panic!("{seq}: {error}, {ruin:?}"),
         }
@@ -112,4 +99,9 @@ pub(super) async fn check(
         }
         assert!(store.last_seq() <= model.last, "sequences came from nowhere, {ruin:?}");
     }
+}
+
+/// Whether messages that came back may push others out.
+fn may_evict(limits: &Limits) -> bool {
+    limits.max_messages.is_some() || limits.max_bytes.is_some() || limits.max_messages_per_subject.is_some()
 }
