@@ -15,6 +15,7 @@ mod lame_duck;
 mod messages;
 mod proxied;
 mod queues;
+mod refusals;
 mod slow_readers;
 mod subscriptions;
 mod tracing;

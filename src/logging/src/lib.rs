@@ -23,9 +23,11 @@ mod levels;
 mod line;
 mod logger;
 mod output;
+mod repeats;
 mod syslog;
 mod writer;
 
 pub use error::LoggingError;
 pub use line::FATAL;
 pub use logger::{LogHandle, Logger};
+pub use repeats::Repeats;

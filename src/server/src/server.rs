@@ -12,7 +12,7 @@ use natrium_account::{Accounts, AuthError, Authenticator};
 use natrium_config::flags::Invocation;
 use natrium_config::options::Options;
 use natrium_config::options::features::{self, FeatureFlags};
-use natrium_logging::{FATAL, LogHandle, Logger, LoggingError};
+use natrium_logging::{FATAL, LogHandle, Logger, LoggingError, Repeats};
 use natrium_model::{CloseReason, ConnId, Timestamp, version};
 use natrium_process::{PidFileError, PortsFileError, Program};
 use natrium_shards::{Acceptor, HostError, LaneEnds, Mailbox, MailboxSender, Shards};
@@ -250,18 +250,21 @@ fn accept_into(
     max_connections: usize,
 ) -> Result<(), ServerError> {
     let last_id = AtomicU64::new(0);
+    let mut repeats = Repeats::default();
     let accepted = move |socket: socket2::Socket, address: SocketAddr| {
         let id = ConnId(last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let is_full = shared.placement.total() >= max_connections;
         let refused = is_full.then_some(CloseReason::MaxConnectionsExceeded);
-        if is_full {
+        if is_full && repeats.is_news("maximum connections exceeded", Instant::now()) {
             error!("{address} - cid:{id} - maximum connections exceeded");
         }
         let shard = shared.placement.enter();
         // A full box drops the connection: the client sees it closed and tries again.
         if senders[shard].send(Letter::Accepted { socket, address, id, refused }).is_err() {
             shared.placement.leave(shard);
-            error!("{address} - cid:{id} - shard {shard} is too busy to take a connection");
+            if repeats.is_news("shard is too busy", Instant::now()) {
+                error!("{address} - cid:{id} - shard {shard} is too busy to take a connection");
+            }
         }
     };
     let failed =

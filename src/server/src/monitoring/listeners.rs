@@ -3,9 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Instant;
 
 use log::{error, info};
 use natrium_config::options::monitoring::{Listen, MonitoringOptions};
+use natrium_logging::Repeats;
 use natrium_shards::Acceptor;
 
 use super::Endpoint;
@@ -59,10 +61,13 @@ impl Monitor {
             false => self.host.clone(),
         };
         info!("Starting {} monitor on {host}:{port}", self.scheme);
+        let mut repeats = Repeats::default();
         let accepted = move |socket: socket2::Socket, address: SocketAddr| {
             let letter = Letter::Monitor { socket, endpoint: Arc::clone(&endpoint) };
             // A full box drops the connection: whoever asks sees it closed and tries again.
-            if endpoint.first_shard().send(letter).is_err() {
+            if endpoint.first_shard().send(letter).is_err()
+                && repeats.is_news("the first shard is too busy", Instant::now())
+            {
                 error!("{address} - the first shard is too busy to take a monitoring connection");
             }
         };
