@@ -48,3 +48,20 @@ fn who_has_to_shake_hands_first_gets_a_second_more() {
         assert!(info.contains("\"tls_required\":true"), "{info}");
     }
 }
+
+// go: server/monitor_test.go TestMonitorVarzFeatureFlags
+#[test]
+fn each_known_flag_is_shown_as_it_is_set() {
+    let shown = |server: &Monitored| server.json("/varz")["feature_flags"].as_object().unwrap().clone();
+    let defaults = shown(&Monitored::reference(""));
+    let (flipped, default) = defaults.iter().next().unwrap();
+    let flip = !default.as_bool().unwrap();
+    // A flag that is not known is not shown.
+    let config = format!("feature_flags {{ {flipped}: {flip}, fix: true }}");
+    let mut expected = defaults.clone();
+    expected[flipped] = flip.into();
+    for start in [Monitored::reference, |config: &str| Monitored::natrium(1, config)] {
+        assert_eq!(shown(&start("")), defaults);
+        assert_eq!(shown(&start(&config)), expected);
+    }
+}
