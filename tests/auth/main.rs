@@ -1,7 +1,7 @@
 //! Users that prove a key, at the client's port: each test is played to the reference and to natrium with 1 and 2 shards.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -94,5 +94,44 @@ fn users_with_keys_and_users_with_passwords_share_a_server() {
         assert_eq!(answer(&mut connection, &signed(&key, &nonce.unwrap())), "+OK\r\n", "{name}");
         let (mut connection, _) = open(server);
         assert_eq!(answer(&mut connection, "\"user\":\"derek\",\"pass\":\"bar\","), REFUSED, "{name}");
+    });
+}
+
+// go: server/client_test.go TestClientUserInfo
+#[test]
+fn the_log_tells_who_was_refused_and_no_secret() {
+    let key = KeyPair::new_user().public_key();
+    let config = format!("authorization {{ users = [{{nkey: {key}}}, {{user: derek, password: foo}}] }}");
+    let cases = [
+        (format!("\"nkey\":\"{key}\",\"sig\":\"bad_sig\","), format!(" - Nkey \"{key}\"")),
+        ("\"user\":\"foo\",\"pass\":\"s3cr3t!\",".to_owned(), " - User \"foo\"".to_owned()),
+        // Who says nothing is nobody.
+        (String::new(), String::new()),
+        ("\"auth_token\":\"s3cr3t!\",".to_owned(), " - Token \"[REDACTED]\"".to_owned()),
+    ];
+    with_each_server(&config, |name, server| {
+        for (said, _) in &cases {
+            let (mut connection, _) = open(server);
+            assert_eq!(answer(&mut connection, said), REFUSED, "{name}: {said}");
+            assert_eq!(connection.closed().unwrap(), b"", "{name}: {said}");
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let told = loop {
+            let log = server.log();
+            let texts = log.lines().filter_map(|line| line.split_once(" - authentication error"));
+            let told: Vec<String> = texts.map(|(_, text)| text.to_owned()).collect();
+            if told.len() >= cases.len() {
+                break told;
+            }
+            assert!(Instant::now() < deadline, "{name}: {log}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut expected: Vec<&str> = cases.iter().map(|(_, told)| told.as_str()).collect();
+        let mut told: Vec<&str> = told.iter().map(String::as_str).collect();
+        // Two shards write at the same time.
+        expected.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, expected, "{name}");
+        assert!(!server.log().contains("s3cr3t!"), "{name}");
     });
 }
