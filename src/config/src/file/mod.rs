@@ -10,6 +10,7 @@
 
 mod accounts;
 mod authorization;
+mod cert_store;
 mod duration;
 mod listen;
 mod mappings;

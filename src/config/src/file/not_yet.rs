@@ -20,7 +20,7 @@ impl Block {
             Self::Authorization => &["auth_callout", "auth_hook", "proxy_required"],
             Self::User => &["proxy_required"],
             Self::Account => &["imports", "exports", "jetstream", "limits", "msg_trace", "trace_dest"],
-            Self::Tls => TLS,
+            Self::Tls => &["ocsp_peer"],
             Self::Complete => &[],
         };
         keys.contains(&key)
@@ -59,7 +59,3 @@ const TOP: &[&str] = &[
     "websocket",
     "ws",
 ];
-
-/// The certificate stores are Windows's.
-const TLS: &[&str] =
-    &["ca_certs_match", "cert_match", "cert_match_by", "cert_match_skip_invalid", "cert_store", "ocsp_peer"];

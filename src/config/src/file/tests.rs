@@ -233,6 +233,13 @@ fn a_tls_block_is_read() {
     assert_eq!(tls.connection_rate_limit, Some(100));
     assert_eq!(tls.handshake_first, HandshakeFirst::Auto(Duration::from_millis(300)));
     let pair = "cert_file: c, key_file: k";
+    // Without a certificate store it means nothing what is taken out of it.
+    let about_a_store =
+        "cert_match_by: Thumbprint, cert_match: x, cert_match_skip_invalid: true, ca_certs_match: [a, b]";
+    assert_eq!(
+        options(&format!("tls {{ {pair}, {about_a_store} }}")).client.tls,
+        options(&format!("tls {{ {pair} }}")).client.tls
+    );
     for wrong in [
         "tls { cert_file: c }".to_owned(),
         "tls { key_file: k }".to_owned(),

@@ -6,6 +6,7 @@ use crate::language::{Data, Value};
 use crate::options::tls::{HandshakeFirst, KeyPairFiles, TlsOptions, TlsVersion};
 use natrium_model::limits;
 
+use super::cert_store;
 use super::duration::go_duration;
 use super::not_yet::Block;
 use super::report::{Report, set};
@@ -65,6 +66,11 @@ pub(super) fn read(value: &Value, report: &mut Report) -> Option<TlsOptions> {
                 }
                 None => {}
             },
+            "cert_store" => cert_store::store(key, value, report),
+            "cert_match_by" => cert_store::match_by(key, value, report),
+            "cert_match" => drop(cert_store::name(key, value, report)),
+            "cert_match_skip_invalid" => drop(report.bool(key, value)),
+            "ca_certs_match" => drop(report.strings(key, value)),
             _ => report.not_read(Block::Tls, key, entry),
         }
     }
