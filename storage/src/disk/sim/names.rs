@@ -207,16 +207,14 @@ impl Names {
         Ok(())
     }
 
-    /// A sync of a folder that failed: some of its changes are durable; the others may never be, and nobody says so.
+    /// A sync of a folder that failed: some of its changes are durable, the others wait on. Unlike pages, names are in the
+    /// file system's journal: one that cannot be written any more ends the file system, and no later sync succeeds.
     pub(super) fn fail_sync(&mut self, path: &Path, dice: &mut Dice) -> Result<(), Cause> {
         let folder = as_folder(self.find(path)?)?;
         let kept = dice.index(self.pending.len() + 1);
         let selected =
             self.pending.iter().enumerate().map(|(at, change)| at < kept && change.goes_to() == folder);
         self.make_durable(selected.collect());
-        if dice.coin() {
-            self.pending.retain(|change| change.goes_to() != folder);
-        }
         Ok(())
     }
 

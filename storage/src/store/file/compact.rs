@@ -63,7 +63,11 @@ impl<D: Disk> FileMedia<D> {
 
     /// Rewrites a block. One of which a message cannot be read is left as it is.
     pub(super) async fn rewrite(&self, store: &Store<D>, number: BlockNumber) -> Result<(), StoreError> {
+        // Whatever is to be erased from here on is put down again, and the block rewritten again.
+        self.to_be_erased.borrow_mut().retain(|erased| *erased != number);
+        self.rewriting.set(Some(number));
         let done = self.try_rewrite(store, number).await;
+        self.rewriting.set(None);
         if !matches!(done, Ok(true)) {
             self.left_alone.borrow_mut().push(number);
         }
@@ -113,7 +117,6 @@ impl<D: Disk> FileMedia<D> {
         let is_still_there = store.with(|ledger| ledger.replace(&plan, new, &whole.summary, whole.spans));
         let old =
             if is_still_there { self.files.borrow_mut().insert(number, new_file) } else { Some(new_file) };
-        self.to_be_erased.borrow_mut().retain(|erased| *erased != number);
         if let Some(old) = old {
             self.engine.forget_file(&old.path);
             disk.remove(&old.path).await?;

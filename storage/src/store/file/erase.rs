@@ -9,7 +9,7 @@ use crate::block::entry::{Entries, Entry, erase};
 use crate::block::header::{Compression, Encryption};
 use crate::cache::Part;
 use crate::coding::{FrameEncoder, FrameFields};
-use crate::disk::{Disk, Open};
+use crate::disk::{Cause, Disk, Open};
 use crate::log::{LogError, LoggedFile};
 use crate::store::block::BlockNumber;
 use crate::store::file::FileMedia;
@@ -25,14 +25,16 @@ impl<D: Disk> FileMedia<D> {
     ) -> Result<(), StoreError> {
         let Some(coding) = self.with_file(number, |file| file.coding) else { return Ok(()) };
         if coding.compression != Compression::None || coding.encryption != Encryption::None {
-            self.to_be_erased.borrow_mut().push(number);
+            self.erase_by_rewrite(number);
             let _pass = store.0.gate.enter().await;
             if store.with(|ledger| ledger.active().number == number) {
                 store.roll();
                 store.changed();
             }
-            self.maintenance.set();
             return Ok(());
+        }
+        if self.rewriting.get() == Some(number) {
+            self.erase_by_rewrite(number);
         }
         // Where the record may be: in a span, or in what is gathered to be one.
         let places = store.with(|ledger| {
@@ -51,10 +53,11 @@ impl<D: Disk> FileMedia<D> {
                 Ok(false) => {}
                 Ok(true) => break,
                 Err(error) => {
-                    // Its block is rewritten once that can be, and whoever waits for it now hears that it was not.
-                    self.to_be_erased.borrow_mut().push(number);
-                    self.maintenance.set();
-                    return Err(error);
+                    self.erase_by_rewrite(number);
+                    // A rewrite may have taken the file away just now. Otherwise whoever waits for it hears that it was not done.
+                    let was_rewritten =
+                        matches!(&error, StoreError::Disk(error) if error.cause == Cause::NotFound);
+                    return if was_rewritten { Ok(()) } else { Err(error) };
                 }
             }
         }
@@ -65,6 +68,12 @@ impl<D: Disk> FileMedia<D> {
             }
         });
         Ok(())
+    }
+
+    /// The block's next rewrite, which is soon, leaves the message out.
+    fn erase_by_rewrite(&self, number: BlockNumber) {
+        self.to_be_erased.borrow_mut().push(number);
+        self.maintenance.set();
     }
 
     async fn erase_in(

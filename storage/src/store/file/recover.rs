@@ -136,7 +136,7 @@ impl<D: Disk> Store<D> {
             let block = build(&engine, &options, found, footer, is_last, &later, &mut recovery).await?;
             // The last one that tells anything tells of the end of the sequences too: it stays.
             let is_followed = later.any_entries;
-            let is_deleted = later.has_deleted(&block);
+            let is_deleted = later.has_deleted(&block) && later.knows(&block.summary);
             if is_last && block.summary.plain_len == 0 {
                 act(disk, &options.folder, &block.file.path, Condition::NeverBegun, &mut recovery).await?;
                 continue;
@@ -217,11 +217,21 @@ impl Later {
         self.cut.min_some(self.bound)
     }
 
-    /// Whether later blocks tell that all of a block's sequences are gone. They do when its last message went, and then they
-    /// tell what it told of others too.
+    /// Whether later blocks tell that all of a block's sequences are gone.
     fn has_deleted<D: Disk>(&self, built: &Built<D>) -> bool {
         let Some(next_first) = self.next_first else { return false };
         built.block.first < next_first && self.not_told_of(built.block.first, next_first).is_empty()
+    }
+
+    /// Whether later blocks tell all that a block tells of those before it.
+    fn knows(&self, summary: &Summary) -> bool {
+        let mut tombstones = summary.tombstones.clone();
+        tombstones.remove_below(self.low);
+        tombstones.subtract(&self.all_tombstones);
+        let end = self.end().unwrap_or(u64::MAX);
+        let is_cut_known =
+            summary.truncated.is_none_or(|cut| self.not_told_of(cut + 1, end.saturating_add(1)).is_empty());
+        tombstones.is_empty() && is_cut_known
     }
 
     /// Sequences in `from..to` that no block has.
@@ -570,6 +580,11 @@ async fn scanned<D: Disk>(
     let opening = Opening { first: found.header.first, absorbed_below: found.header.absorbed_below, salt };
     let (mut own, mut rows, mut lost) = summarize(opening, &scan, salt);
     let spans = spans_of(&scan, &rows);
+    // What it tells of itself, as what others tell of it, is no loss.
+    lost.remove_below(own.low);
+    if let Some(end) = later.end() {
+        lost.remove_from(end + 1);
+    }
     if let Some(end) = later.end().filter(|&end| end < own.last) {
         rows.retain(|row| own.first + u64::from(row.delta) <= end);
         (own, rows) = without(&own, rows, &SeqSet::default());

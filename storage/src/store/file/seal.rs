@@ -48,8 +48,13 @@ impl<D: Disk> FileMedia<D> {
     /// # Errors
     /// What the disk says: the block stays as it is, and is read as before.
     pub(super) async fn seal(&self, store: &Store<D>, number: BlockNumber) -> Result<(), StoreError> {
-        let cut_with = store.with(|ledger| ledger.block(number)?.open().map(|open| open.cut_with));
-        store.committed(cut_with.unwrap_or(0)).await?;
+        let cut_with = || store.with(|ledger| ledger.block(number)?.open().map(|open| open.cut_with));
+        // It may be cut again meanwhile.
+        let mut durable = None;
+        while durable != cut_with() {
+            durable = cut_with();
+            store.committed(durable.unwrap_or(0)).await?;
+        }
         let prepared = store.with(|ledger| {
             let block = ledger.block_mut(number)?;
             let end = block.open().filter(|open| open.full.is_some() && !open.is_damaged)?.tail.end();

@@ -108,7 +108,7 @@ impl<D: Disk> FileMedia<D> {
         for part in &taken.parts {
             let number = part.block.number;
             self.ensure_file(part.block).await?;
-            let (out, frames, is_direct) = self.encode(store, part)?;
+            let (out, frames, is_direct) = self.encode(store, part, &taken.leaving)?;
             self.fill_ahead(number, out.len()).await?;
             let ticket = self.with_file(number, |file| {
                 let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
@@ -183,7 +183,7 @@ impl<D: Disk> FileMedia<D> {
     ///
     /// # Errors
     /// The block takes no more commits.
-    fn encode(&self, store: &Store<D>, part: &PartOfBlock) -> Result<Encoded, LogError> {
+    fn encode(&self, store: &Store<D>, part: &PartOfBlock, leaving: &[Block]) -> Result<Encoded, LogError> {
         let number = part.block.number;
         let (first, last) = (part.bodies[0].0, part.bodies[part.bodies.len() - 1].1);
         let is_direct = last - first >= DIRECT_LEN_MIN;
@@ -205,10 +205,10 @@ impl<D: Disk> FileMedia<D> {
             };
             store.with(|ledger| {
                 let closed = self.closed.borrow();
-                let mut leaving = closed.iter().flat_map(|commit| &commit.leaving);
+                let mut left = leaving.iter().chain(closed.iter().flat_map(|commit| &commit.leaving));
                 let block = ledger
                     .block_or_leaving(number)
-                    .or_else(|| leaving.find(|block| block.number == number))
+                    .or_else(|| left.find(|block| block.number == number))
                     .expect("a block stays until the commits that it has entries for are written");
                 let open = block.open().expect("a block that has entries to write is not sealed");
                 writer.encoder.encode(fields, open.tail.slice(from, to), file.salt, offset, &mut out);
@@ -277,10 +277,11 @@ impl Ledger {
         self.write_deletes();
         let created = self.last_timestamp.unwrap_or(Timestamp(0));
         let mut parts = Vec::new();
-        // Entries wait at the end of the store only.
+        // Entries wait at the end of the store only, and in blocks that were begun since the last commit and leave already: what
+        // comes after them tells nothing of them unless it becomes durable too.
         let waiting = self.blocks.iter().rev().take_while(|block| block.open().is_some()).count();
         let from = self.blocks.len() - waiting;
-        for block in self.blocks.range_mut(from..) {
+        for block in self.leaving.iter_mut().chain(self.blocks.range_mut(from..)) {
             let block_of_part = NewBlock {
                 number: block.number,
                 generation: block.generation,
@@ -296,6 +297,7 @@ impl Ledger {
                 }
             }
         }
+        parts.sort_unstable_by_key(|part: &PartOfBlock| part.block.number);
         let has_sparse = std::mem::take(&mut self.unwritten.sparse);
         HandOver {
             commit,

@@ -35,7 +35,8 @@ pub(super) fn strike(disk: &SimDisk, options: &StoreOptions, chance: &mut Chance
         return None;
     }
     let path = blocks[chance.index(blocks.len())].clone();
-    let bytes = bytes::Bytes::from(disk.contents(&path).unwrap());
+    // A disk that spoils pages may have spoilt one of these.
+    let bytes = bytes::Bytes::from(disk.contents(&path)?);
     let Ok(header) = Header::decode(&bytes) else { return None };
     if header.coding.encryption != Encryption::None {
         return None;

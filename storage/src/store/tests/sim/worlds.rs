@@ -92,6 +92,7 @@ impl World {
         self.set_faults();
         let disk = self.disk.clone();
         let end = machine::run(&disk, |spawn| self.life(spawn));
+        tell(|| format!("it ends with {:?}", self.disk.files()));
         self.set_no_faults();
         match end {
             Some(End::Closed) => {
@@ -109,6 +110,7 @@ impl World {
     }
 
     async fn life(&mut self, spawn: crate::engine::Spawn) -> End {
+        tell(|| format!("a life begins with {:?}", self.disk.files()));
         let Ok(engine) = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await else {
             assert!(self.has_faults, "the log does not open");
             return End::Running;
