@@ -130,14 +130,14 @@ impl Builder {
     }
 
     /// A batch without entries.
+    #[cfg(test)]
     pub(super) fn empty() -> Self {
-        Self::begin(Vec::with_capacity(PAGE_SIZE))
+        Self::of(&[])
     }
 
-    /// A batch with any bytes for a body.
-    #[cfg(test)]
+    /// A batch with these entries, as they were encoded before.
     pub(super) fn of(body: &[u8]) -> Self {
-        let mut builder = Self::empty();
+        let mut builder = Self::begin(Vec::with_capacity(HEAD_LEN + body.len()));
         builder.buffer.extend_from_slice(body);
         builder
     }

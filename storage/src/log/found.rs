@@ -39,8 +39,8 @@ pub(super) struct Told {
     pub(super) damage: Vec<Lack>,
     /// Entries of files whose names stood in batches that are damaged.
     pub(super) nameless: u64,
-    /// The newest batch.
-    pub(super) newest: Option<Head>,
+    /// The newest intact batch, and its entries.
+    pub(super) newest: Option<(Head, Bytes)>,
 }
 
 /// Batches that were needed and cannot be read.
@@ -87,13 +87,14 @@ impl Found {
             let suspects = names(body.unwrap_or(&rest)).map(|(_, path)| path.to_path_buf()).collect();
             Batch { head, body: None, suspects }
         };
-        // No two batches have one number; from damage, the better one stays.
+        // The newest batch may be there twice: a recovery that was interrupted wrote it again, behind the first. That one is
+        // durable.
         let known = self.batches.entry(head.number).or_insert_with(|| Batch {
             head,
             body: None,
             suspects: Vec::new(),
         });
-        if known.body.is_none() {
+        if known.body.is_none() || is_intact {
             *known = batch;
         }
         if is_intact { head.pages() as usize } else { 1 }
@@ -102,12 +103,9 @@ impl Found {
     /// The newest intact batch says from which one on all are needed; their entries, in order, make the pages.
     pub(super) fn tell(&self) -> Told {
         let mut told = Told::default();
-        let Some(newest) =
-            self.batches.values().rev().find(|batch| batch.body.is_some()).map(|batch| batch.head)
-        else {
-            return told;
-        };
-        told.newest = Some(newest);
+        let intact = self.batches.values().rev().find_map(|batch| Some((batch.head, batch.body.clone()?)));
+        let Some((newest, body)) = intact else { return told };
+        told.newest = Some((newest, body));
         let is_ours = |batch: &&Batch| batch.head.salt == newest.salt;
         let mut paths = BTreeMap::new();
         for body in self.batches.values().filter(is_ours).filter_map(|batch| batch.body.as_ref()) {
@@ -251,7 +249,7 @@ mod tests {
     fn what_the_newest_batch_needs_is_applied_in_order() {
         let told = tell(segment());
         assert_eq!((told.batches, told.damage.len(), told.nameless), (3, 0, 0));
-        assert_eq!(told.newest.unwrap().number, 4);
+        assert_eq!(told.newest.unwrap().0.number, 4);
         assert_eq!(told.files[Path::new("b")][&0].bytes[..4], *b"xyz\0");
         assert!(
             !told.files.contains_key(Path::new("a")),
@@ -276,7 +274,7 @@ mod tests {
         bytes[3 * PAGE_SIZE + HEAD_LEN] ^= 1;
         let told = tell(bytes);
         assert_eq!((told.batches, told.damage.len()), (3, 0));
-        assert_eq!(told.newest.unwrap().number, 3);
+        assert_eq!(told.newest.unwrap().0.number, 3);
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::LogError;
 use super::batch::{Builder, Head, Place};
 use super::found::{Found, Image, Told};
 use super::pages::PAGE;
 use super::segment::{self, file_name, parse_file_name};
-use crate::disk::{Cause, Disk, DiskError, EntryKind, File, Open, PAGE_SIZE};
+use crate::disk::{Cause, Disk, DiskError, EntryKind, File, Open, read_anyhow};
 
 /// What a recovery did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub enum Damage {
 }
 
 pub(super) async fn recover_all<D: Disk>(disk: &D, folder: &Path) -> Result<Replay, LogError> {
+    // Segments that seem to be gone may come back after a crash, and would be taken for newer ones, until this is done.
+    match disk.sync_folder(folder).await {
+        Err(error) if error.cause == Cause::NotFound => {}
+        done => done?,
+    }
     let mut logs: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for entry in disk.list(folder).await? {
         if entry.kind == EntryKind::File
@@ -78,11 +83,23 @@ async fn recover<D: Disk>(
         return Err(LogError::Version { path: path(segment), version });
     }
     let told = found.tell();
+    let newest = match &told.newest {
+        Some((newest, body)) if newest.low <= newest.number => {
+            Some(write_behind(disk, folder, name, segments, *newest, body, *newest).await?)
+        }
+        newest => newest.as_ref().map(|(newest, _)| *newest),
+    };
     restore(disk, name, &told, replay).await?;
-    let last = match told.newest {
-        Some(newest) => conclude(disk, folder, name, segments, newest).await?,
+    let last = match newest {
+        Some(newest) => {
+            let number = newest.number + 1;
+            let empty = Head { number, low: number, ..newest };
+            write_behind(disk, folder, name, segments, newest, &[], empty).await?.segment
+        }
         None => segments[0],
     };
+    let mut segments = segments.to_vec();
+    segments.extend(newest.map(|newest| newest.segment).filter(|segment| !segments.contains(segment)));
     let others: Vec<PathBuf> =
         segments.iter().filter(|&&segment| segment != last).map(|&segment| path(segment)).collect();
     segment::remove(disk, folder, &others, &path(last)).await?;
@@ -98,19 +115,7 @@ async fn read<D: Disk>(disk: &D, path: &Path) -> Result<Bytes, DiskError> {
     let file = disk.open(path, Open::Write).await?;
     file.sync().await?;
     let len = usize::try_from(file.size().await?).expect("a segment fits memory");
-    match file.read_at(0, len).await {
-        Err(error) if is_unreadable(&error) => {}
-        read => return read,
-    }
-    let mut bytes = BytesMut::zeroed(len);
-    for (at, page) in bytes.chunks_mut(PAGE_SIZE).enumerate() {
-        match file.read_at(at as u64 * PAGE, page.len()).await {
-            Ok(read) => page[..read.len()].copy_from_slice(&read),
-            Err(error) if is_unreadable(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(bytes.freeze())
+    read_anyhow(&file, 0, len).await
 }
 
 async fn restore<D: Disk>(disk: &D, name: &str, told: &Told, replay: &mut Replay) -> Result<(), LogError> {
@@ -171,31 +176,39 @@ async fn restore_file<F: File>(
     Ok(())
 }
 
-/// Writes a batch that says that nothing is needed, behind the newest one or, at the end of its segment, to a segment of its
-/// own. The segment it is in.
-async fn conclude<D: Disk>(
+/// Writes a batch behind the newest one or, at the end of its segment, to a segment of its own.
+///
+/// The first is the newest batch once more, before any is applied. If the sync of that one failed, later syncs say nothing of
+/// it: were it applied and the power went meanwhile, pages of some of its files could be there without the others and without
+/// the batch. (The batches before it were synced, or it would not have been written.) The last is one that says that nothing
+/// is needed.
+async fn write_behind<D: Disk>(
     disk: &D,
     folder: &Path,
     name: &str,
     segments: &[u32],
     newest: Head,
-) -> Result<u32, DiskError> {
-    let page = newest.page + newest.pages();
-    let number = newest.number + 1;
-    let place = Place { segment: newest.segment, page, salt: newest.salt, number, low: number };
+    body: &[u8],
+    head: Head,
+) -> Result<Head, DiskError> {
+    let Head { salt, number, low, .. } = head;
+    let (segment, page) = (newest.segment, newest.page + newest.pages());
+    let place = Place { segment, page, salt, number, low };
     let file = disk.open(&folder.join(file_name(name, newest.segment)), Open::Write).await?;
-    if (u64::from(page) + 1) * PAGE <= file.size().await? {
-        file.write_at(u64::from(page) * PAGE, &Builder::empty().finish(place)).await?;
+    let pages = Builder::of(body).finish(place);
+    if u64::from(place.page) * PAGE + pages.len() as u64 <= file.size().await? {
+        file.write_at(u64::from(place.page) * PAGE, &pages).await?;
         file.sync().await?;
-        return Ok(newest.segment);
+        return Ok(Head::decode(&pages).expect(JUST_ENCODED));
     }
-    let segment = segments.iter().max().map_or(0, |&last| last + 1);
-    let place = Place { segment, page: 0, ..place };
-    let file = disk.open(&folder.join(file_name(name, segment)), Open::CreateNew).await?;
-    file.write_at(0, &Builder::empty().finish(place)).await?;
+    let last = segments.iter().copied().chain([newest.segment]).max().unwrap_or(0);
+    let place = Place { segment: last + 1, page: 0, ..place };
+    let pages = Builder::of(body).finish(place);
+    let file = disk.open(&folder.join(file_name(name, place.segment)), Open::CreateNew).await?;
+    file.write_at(0, &pages).await?;
     file.sync().await?;
     disk.sync_folder(folder).await?;
-    Ok(segment)
+    Ok(Head::decode(&pages).expect(JUST_ENCODED))
 }
 
 fn is_unreadable(error: &DiskError) -> bool {
@@ -204,3 +217,4 @@ fn is_unreadable(error: &DiskError) -> bool {
 
 /// Bytes of one write to a file.
 const WRITE_MAX: usize = 1 << 20;
+const JUST_ENCODED: &str = "it was encoded just now";
