@@ -93,16 +93,22 @@ fn what_is_written_after_a_failed_sync_is_durable_with_a_good_one() {
 }
 
 #[test]
-fn names_that_a_failed_sync_of_a_folder_left_are_durable_with_a_good_one() {
-    let seen = seen(disk, async |disk| {
-        settled_file(&disk, 1).await;
-        disk.open(Path::new("g"), Open::CreateNew).await.unwrap();
-        disk.fail_next(Operation::SyncFolder, "", Cause::Io(5));
-        assert_eq!(cause(disk.sync_folder(Path::new("")).await), Cause::Io(5));
-        disk.sync_folder(Path::new("")).await.unwrap();
-        disk.crash().files().concat()
-    });
-    assert_eq!(seen, BTreeSet::from(["fg".to_owned()]));
+fn names_that_a_failed_sync_of_a_folder_leaves_wait_for_the_next() {
+    for is_synced_again in [false, true] {
+        let seen = seen(disk, async |disk| {
+            settled_file(&disk, 1).await;
+            disk.open(Path::new("g"), Open::CreateNew).await.unwrap();
+            disk.fail_next(Operation::SyncFolder, "", Cause::Io(5));
+            assert_eq!(cause(disk.sync_folder(Path::new("")).await), Cause::Io(5));
+            if is_synced_again {
+                disk.sync_folder(Path::new("")).await.unwrap();
+            }
+            disk.crash().files().concat()
+        });
+        let (without, with) = ("f".to_owned(), "fg".to_owned());
+        let expected = if is_synced_again { vec![with] } else { vec![without, with] };
+        assert_eq!(seen, expected.into_iter().collect(), "synced again: {is_synced_again}");
+    }
 }
 
 #[test]
