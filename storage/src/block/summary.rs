@@ -239,6 +239,14 @@ impl Summarizer {
 }
 
 impl Summary {
+    /// Of the messages left for which something is to be done at a time.
+    #[must_use]
+    pub fn times(&self) -> Vec<Times> {
+        let expiring = self.expiring.iter().map(|&(seq, time)| Times { seq, expires: Some(time), due: None });
+        let due = self.due.iter().map(|&(seq, time)| Times { seq, expires: None, due: Some(time) });
+        expiring.chain(due).collect()
+    }
+
     /// Counts what is left of `rows`, which name their subjects by their place in `subjects`, in any order.
     #[must_use]
     pub fn assemble(
