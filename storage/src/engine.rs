@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use quick_cache::unsync::Cache as ByCount;
+use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::cache::Cache;
 use crate::disk::{Disk, DiskError, Open};
@@ -37,12 +37,14 @@ struct Inner<D: Disk> {
     cache: Cache,
     files: RefCell<ByCount<PathBuf, Rc<D::File>>>,
     spawn: Spawn,
-    rng: RefCell<Xoshiro256PlusPlus>,
+    /// Keys of blocks come from it, and so do salts and nonces, which are plain on disk: no output may tell of another.
+    rng: RefCell<ChaCha20Rng>,
     stores: Cell<u64>,
 }
 
 impl<D: Disk> Engine<D> {
-    /// Opens the log `name` in `log_folder`, after [`CommitLog::recover_all`] has emptied what was there. `seed` is random.
+    /// Opens the log `name` in `log_folder`, after [`CommitLog::recover_all`] has emptied what was there. `seed` is the operating
+    /// system's randomness outside of tests: keys follow from it.
     ///
     /// # Errors
     /// [`LogError`]
@@ -54,7 +56,7 @@ impl<D: Disk> Engine<D> {
         spawn: Spawn,
         seed: [u8; 32],
     ) -> Result<Self, LogError> {
-        let mut rng = Xoshiro256PlusPlus::from_seed(seed);
+        let mut rng = ChaCha20Rng::from_seed(seed);
         let log = CommitLog::open(disk.clone(), log_folder, name, options.log, rng.next_u64()).await?;
         let writer = log.clone();
         spawn(Box::pin(async move { writer.run().await }));
@@ -93,7 +95,7 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Enters the generator for as long as `f` runs.
-    pub fn with_rng<R>(&self, f: impl FnOnce(&mut Xoshiro256PlusPlus) -> R) -> R {
+    pub fn with_rng<R>(&self, f: impl FnOnce(&mut ChaCha20Rng) -> R) -> R {
         f(&mut self.0.rng.borrow_mut())
     }
 
