@@ -16,10 +16,9 @@ pub struct BlockCipher(Cipher);
 
 /// Seals the frames of one block, in ascending order.
 ///
-/// [`Sealer::create`] makes the key with it. From a key that was read from a disk there is only the one of
-/// [`BlockCipher::footer_sealer`], for which commits are set aside. So no entries are ever added to a block after its
-/// writer was interrupted, when a torn frame may lie there under a nonce that would be used again; the store begins a new
-/// block. The same holds for a block that is rewritten: a new generation has a new key.
+/// There is one only with the key it makes ([`Sealer::create`]), never from a key that was read from a disk: where a writer
+/// was interrupted, a torn frame may lie under a nonce that would be used again. So nothing is added to such a block, not
+/// even its footer: it is read as it is and then rewritten, and a new generation has a new key.
 pub struct Sealer {
     cipher: Cipher,
     nonces: NonceSequence,
@@ -32,7 +31,6 @@ struct NonceSequence {
 }
 
 #[expect(clippy::large_enum_variant, reason = "one a block; a box would cost each frame a step")]
-#[derive(Clone)]
 enum Cipher {
     ChaCha20Poly1305(ChaCha20Poly1305),
     Aes256Gcm(Aes256Gcm),
@@ -43,15 +41,6 @@ impl BlockCipher {
     #[must_use]
     pub fn new(encryption: Encryption, key: &BlockKey) -> Option<Self> {
         Cipher::new(encryption, key).map(Self)
-    }
-
-    /// Seals the footer of a block whose writer was interrupted, behind the commit that is given: its commits have the
-    /// highest bit set, which no writer's count reaches, and `random` besides, so that a footer whose writer is interrupted
-    /// in its turn is not sealed again under the same nonce.
-    #[must_use]
-    pub fn footer_sealer(&self, random: u64) -> (Sealer, u64) {
-        let sealer = Sealer { cipher: self.0.clone(), nonces: NonceSequence::default() };
-        (sealer, 1 << 63 | random >> 2)
     }
 
     /// Opens `body` in place and cuts its tag off. `false` where it was not sealed with this key, this place and this
@@ -141,22 +130,6 @@ mod tests {
         let tag = sealer.seal(commit, index, b"head", &mut body);
         body.extend_from_slice(&tag);
         body
-    }
-
-    #[test]
-    fn a_footer_behind_an_interruption_opens_and_repeats_no_nonce() {
-        for encryption in CIPHERS {
-            let (mut writer, cipher) = pair(encryption, 1);
-            let torn = sealed(&mut writer, 7, 0, b"entries");
-            let (mut sealer, commit) = cipher.footer_sealer(u64::MAX);
-            assert!((1 << 63..u64::MAX - 1).contains(&commit));
-            let (_, other) = cipher.footer_sealer(4);
-            assert_ne!(commit, other);
-            let mut body = sealed(&mut sealer, commit + 1, 0, b"entries");
-            assert_ne!(body, torn);
-            assert!(cipher.open(commit + 1, 0, b"head", &mut body));
-            assert_eq!(&body[..7], b"entries");
-        }
     }
 
     #[test]
