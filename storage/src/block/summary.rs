@@ -239,6 +239,18 @@ impl Summarizer {
 }
 
 impl Summary {
+    /// Whether a message of this sequence is left.
+    #[must_use]
+    pub fn has(&self, seq: u64) -> bool {
+        seq >= self.first && seq <= self.last && !self.gone.contains(seq)
+    }
+
+    /// The first message left at or behind `seq`.
+    #[must_use]
+    pub fn next(&self, seq: u64) -> Option<u64> {
+        self.gone.next_absent(seq.max(self.first)).filter(|&next| next <= self.last)
+    }
+
     /// Of the messages left for which something is to be done at a time.
     #[must_use]
     pub fn times(&self) -> Vec<Times> {

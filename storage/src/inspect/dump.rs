@@ -20,7 +20,7 @@ pub struct DumpedMessage<'a> {
 }
 
 /// Gives every message that can be read to `f`, in order; a block is in memory at a time. Changes nothing. Messages of blocks
-/// that are encrypted are left out: [`check`](super::check) tells of them.
+/// that are encrypted and have no key are left out: [`check`](super::check) tells of them.
 ///
 /// # Errors
 /// [`InspectError`]

@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use natrium_model::Timestamp;
+use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
-use super::look::{Folder, InspectError, InspectOptions, Looked, content_of, look};
+use super::block::Looked;
+use super::look::{Folder, InspectError, InspectOptions, content_of, look};
 use crate::block::control::Control;
 use crate::block::entry::{Entries, Entry, encode_deleted_set, erase};
 use crate::block::frame::FrameKind;
-use crate::block::header::{Encryption, Header};
+use crate::block::header::Header;
 use crate::block::spans::{Span, Spans};
 use crate::block::summary::{Opening, Summarizer, Summary};
 use crate::block::tail::FRAME_LEN_MIN;
-use crate::coding::{FrameEncoder, FrameFields};
+use crate::coding::{FrameEncoder, FrameFields, Sealer};
 use crate::disk::{Disk, DiskError, File, Open, PAGE_SIZE};
+use crate::keys::{BlockIdentity, StreamKey};
 use crate::store::file::{ASIDE, Action, BlockName, Footer, read_losses, write_losses};
 
 /// What was done.
@@ -27,14 +29,14 @@ pub struct Repaired {
     pub rewritten: Vec<(String, String)>,
     /// Files that are in the folder `aside` now, those that were replaced among them.
     pub aside: Vec<String>,
-    /// Damaged blocks that are left as they are, for they are encrypted.
+    /// Damaged blocks that are left as they are, for they are encrypted and nothing opens them.
     pub left: Vec<String>,
     /// Messages that are lost, as runs of first and last: the store tells of them until that is accepted.
     pub lost: Vec<(u64, u64)>,
 }
 
 /// Moves aside what opening would move aside, and replaces damaged blocks. `options.log` has to be given: what the log holds
-/// of a block goes with it. `seed` is random.
+/// of a block goes with it. `seed` is the operating system's randomness outside of tests: keys of blocks follow from it.
 ///
 /// # Errors
 /// [`InspectError`]: some blocks may be replaced then; doing it again goes on.
@@ -44,10 +46,10 @@ pub struct Repaired {
 pub async fn repair<D: Disk>(
     disk: &D,
     options: &InspectOptions,
-    seed: u64,
+    seed: [u8; 32],
 ) -> Result<Repaired, InspectError> {
     assert!(options.log.is_some(), "a repair has to know what the commit log holds");
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut rng = ChaCha20Rng::from_seed(seed);
     let folder = look(disk, options).await?;
     let mut repaired = Repaired { lost: folder.lost.runs().collect(), ..Repaired::default() };
     if folder.log.as_ref().is_some_and(|log| log.newer.is_some()) {
@@ -69,16 +71,17 @@ pub async fn repair<D: Disk>(
         }
     }
     for block in folder.blocks.iter().filter(|block| block.is_damaged()) {
-        if block.header.coding.encryption != Encryption::None {
-            repaired.left.push(text(&block.path));
-            continue;
-        }
-        if !block.is_used() {
-            continue;
+        match block.condition.action() {
+            Action::Refuse => {
+                repaired.left.push(text(&block.path));
+                continue;
+            }
+            Action::MoveAside | Action::Leave | Action::FinishRemoval => continue,
+            Action::Use | Action::Scan | Action::Continue => {}
         }
         let content = content_of(disk, block, folder.log.as_ref()).await?;
         let name = BlockName { number: block.name.number, salt: rng.next_u64() };
-        let bytes = rewrite(block, &content, name.salt, &mut rng);
+        let bytes = rewrite(block, &content, options.key.stream_key(), name.salt, &mut rng);
         let (path, new_path) = (name.path(&options.folder), name.path_of_new(&options.folder));
         let file = disk.open(&new_path, Open::CreateNew).await?;
         file.write_at(0, &bytes).await?;
@@ -115,13 +118,30 @@ async fn remember<D: Disk>(disk: &D, options: &InspectOptions, folder: &Folder) 
 }
 
 /// The file that takes the place of a damaged one: its entries that can be read, and what its footer told beyond them.
-fn rewrite(block: &Looked, content: &Bytes, salt: u64, rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
-    let header = Header { generation: block.header.generation + 1, salt, ..block.header.clone() };
-    let told = block.footer.as_ref().map(|(summary, _)| summary);
+fn rewrite(
+    block: &Looked,
+    content: &Bytes,
+    key: Option<&StreamKey>,
+    salt: u64,
+    rng: &mut ChaCha20Rng,
+) -> Vec<u8> {
+    let mut header = Header { generation: block.header.generation + 1, salt, ..block.header.clone() };
+    let sealer = Sealer::create(header.coding.encryption, rng).map(|(sealer, block_key)| {
+        let identity = BlockIdentity {
+            stream: header.stream,
+            number: header.number,
+            generation: header.generation,
+            encryption: header.coding.encryption,
+        };
+        let key = key.expect("a block that is used was opened with the stream's key");
+        header.wrapped_key = key.wrap_block_key(&block_key, identity, rng);
+        sealer
+    });
+    let told = Some(&block.own).filter(|_| block.is_sealed);
     let opening = Opening { first: header.first, absorbed_below: header.absorbed_below, salt };
     let mut writer = Writer {
         file: header.encode(),
-        encoder: FrameEncoder::new(header.coding.compression, None),
+        encoder: FrameEncoder::new(header.coding.compression, sealer),
         salt,
         plain: Vec::new(),
         at: 0,
@@ -145,7 +165,7 @@ fn rewrite(block: &Looked, content: &Bytes, salt: u64, rng: &mut Xoshiro256PlusP
             writer.push(&entry, rng);
         }
     }
-    writer.finish(told.unwrap_or(&block.summary))
+    writer.finish(&block.own)
 }
 
 struct Writer {
@@ -174,7 +194,7 @@ impl Writer {
         }
     }
 
-    fn push(&mut self, entry: &Entry<'_>, rng: &mut Xoshiro256PlusPlus) {
+    fn push(&mut self, entry: &Entry<'_>, rng: &mut ChaCha20Rng) {
         match entry {
             Entry::Record(record) => record.encode(self.salt, &mut self.plain),
             Entry::Control(control) => control.encode(self.salt, &mut self.plain),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use natrium_model::Timestamp;
+use rand_core::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{InspectError, InspectOptions, Report, Verdict, check, dump, repair};
+use super::{InspectError, InspectKey, InspectOptions, Report, Verdict, check, dump, repair};
 use crate::block::header::{Coding, Compression, Encryption, HEAD_LEN, StreamId};
 use crate::disk::Disk;
 use crate::disk::sim::{Faults, SimDisk};
@@ -16,6 +19,7 @@ use crate::store::file::{Recovery, StoreOptions};
 use crate::store::{Admission, Store};
 use crate::test_machine::{self, settle};
 
+const SEED: [u8; 32] = [5; 32];
 const HIT: u64 = HEAD_LEN as u64 + 30_000;
 
 fn options() -> StoreOptions {
@@ -23,7 +27,7 @@ fn options() -> StoreOptions {
 }
 
 fn inspect() -> InspectOptions {
-    InspectOptions { folder: PathBuf::from("stream"), log: Some(PathBuf::from("log")) }
+    InspectOptions { folder: PathBuf::from("stream"), log: Some(PathBuf::from("log")), key: InspectKey::None }
 }
 
 async fn fill(engine: &Engine<SimDisk>, options: StoreOptions) -> Store<SimDisk> {
@@ -97,8 +101,12 @@ fn stored(
 
 /// Opens the store as a server would.
 fn open(disk: &SimDisk) -> (Recovery, BTreeMap<u64, Vec<u8>>) {
+    open_with(disk, options())
+}
+
+fn open_with(disk: &SimDisk, options: StoreOptions) -> (Recovery, BTreeMap<u64, Vec<u8>>) {
     test_machine::run(disk, 99, async |engine| {
-        let (store, recovery) = Store::open(engine.clone(), options()).await.unwrap();
+        let (store, recovery) = Store::open(engine.clone(), options).await.unwrap();
         let mut there = BTreeMap::new();
         for seq in 1..=store.last_seq() {
             if let Ok(Some(message)) = store.get(seq).await {
@@ -169,7 +177,7 @@ fn a_damaged_frame_is_told_with_its_bytes_and_sequences_and_repaired_around() {
         assert_eq!(run(messages(&disk)), left);
 
         let original = disk.contents(&files[1]).unwrap();
-        let repaired = run(repair(&disk, &inspect(), 5)).unwrap();
+        let repaired = run(repair(&disk, &inspect(), SEED)).unwrap();
         assert_eq!(repaired.rewritten.len(), 1);
         assert_eq!(repaired.lost, report.lost);
         assert_eq!(disk.contents(&repaired.aside[0]).unwrap(), original, "the original is kept");
@@ -197,7 +205,7 @@ fn damage_before_the_end_of_the_last_block_is_repaired_with_what_the_log_has() {
         assert_eq!(run(messages(&disk)), there);
         return;
     }
-    run(repair(&disk, &inspect(), 5)).unwrap();
+    run(repair(&disk, &inspect(), SEED)).unwrap();
     let left = run(messages(&disk));
     assert!(left.len() < there.len());
     let (recovery, opened) = open(&disk);
@@ -218,7 +226,7 @@ fn a_missing_block_and_a_headless_one_are_told_as_lost() {
     let left = run(messages(&disk));
     let lost: u64 = report.lost.iter().map(|(first, last)| last + 1 - first).sum();
     assert_eq!(lost, (there.len() - left.len()) as u64, "{report}");
-    let repaired = run(repair(&disk, &inspect(), 5)).unwrap();
+    let repaired = run(repair(&disk, &inspect(), SEED)).unwrap();
     assert_eq!((repaired.rewritten.len(), repaired.aside.len()), (0, 1));
     let (recovery, opened) = open(&disk);
     assert_eq!(recovery.lost.runs().collect::<Vec<_>>(), report.lost);
@@ -233,21 +241,25 @@ fn one_damaged_copy_of_a_head_is_healed_and_costs_nothing() {
     let report = checked(&disk);
     assert_eq!(report.verdict, Verdict::Damaged, "{report}");
     assert!(report.lost.is_empty());
-    run(repair(&disk, &inspect(), 5)).unwrap();
+    run(repair(&disk, &inspect(), SEED)).unwrap();
     assert_eq!(checked(&disk).verdict, Verdict::Clean, "{}", checked(&disk));
     let (recovery, opened) = open(&disk);
     assert!(recovery.lost.is_empty());
     assert_eq!(opened, there);
 }
 
+fn key() -> Rc<StreamKey> {
+    Rc::new(StreamKey::generate(&mut Xoshiro256PlusPlus::seed_from_u64(1)))
+}
+
+fn encrypted(options: &mut StoreOptions) {
+    options.coding = Coding { compression: Compression::None, encryption: Encryption::Aes256Gcm };
+    options.key = Some(key());
+}
+
 #[test]
 fn of_encrypted_blocks_only_the_checksums_are_told() {
-    let encryption = Encryption::Aes256Gcm;
-    let (disk, _) = stored(7, true, |options| {
-        let mut rng = <rand_xoshiro::Xoshiro256PlusPlus as rand_core::SeedableRng>::seed_from_u64(1);
-        options.coding = Coding { compression: Compression::None, encryption };
-        options.key = Some(std::rc::Rc::new(StreamKey::generate(&mut rng)));
-    });
+    let (disk, _) = stored(7, true, encrypted);
     let report = checked(&disk);
     assert_eq!((report.verdict, report.messages), (Verdict::Unknown, 0), "{report}");
     assert!(run(messages(&disk)).is_empty());
@@ -256,9 +268,76 @@ fn of_encrypted_blocks_only_the_checksums_are_told() {
     let report = checked(&disk);
     assert_eq!(report.verdict, Verdict::Damaged, "{report}");
     let before = content(&disk);
-    let repaired = run(repair(&disk, &inspect(), 5)).unwrap();
+    let repaired = run(repair(&disk, &inspect(), SEED)).unwrap();
     assert_eq!(repaired.left.len(), 1);
     assert_eq!(content(&disk), before);
+}
+
+#[test]
+fn a_key_that_does_not_open_the_blocks_is_told_as_wrong() {
+    let (disk, _) = stored(7, true, encrypted);
+    let other = Rc::new(StreamKey::generate(&mut Xoshiro256PlusPlus::seed_from_u64(2)));
+    for key in [InspectKey::Wrong, InspectKey::Stream(other)] {
+        let options = InspectOptions { key, ..inspect() };
+        let report = run(check(&disk, &options)).unwrap();
+        assert_eq!((report.verdict, report.messages), (Verdict::Unknown, 0), "{report}");
+        assert!(report.blocks.iter().all(|block| block.condition == "wrong key"), "{report}");
+        // Blocks that are not encrypted need none.
+        let (plain, there) = stored(7, true, |_| {});
+        let report = run(check(&plain, &options)).unwrap();
+        assert_eq!((report.verdict, report.messages), (Verdict::Clean, there.len() as u64), "{report}");
+    }
+}
+
+#[test]
+fn with_its_key_an_encrypted_store_is_looked_into_and_repaired_like_another() {
+    for (seed, is_closed) in [(7, true), (8, false)] {
+        let (disk, there) = stored(seed, is_closed, encrypted);
+        let with_key = InspectOptions { key: InspectKey::Stream(key()), ..inspect() };
+        let report = run(check(&disk, &with_key)).unwrap();
+        assert_eq!((report.verdict, report.messages), (Verdict::Clean, there.len() as u64), "{report}");
+
+        let files = blocks(&disk);
+        disk.flip_bit(&files[1], HIT, 2);
+        let report = run(check(&disk, &with_key)).unwrap();
+        assert_eq!(report.verdict, Verdict::Damaged);
+        assert!(!report.lost.is_empty(), "{report}");
+        let repaired = run(repair(&disk, &with_key, SEED)).unwrap();
+        assert_eq!((repaired.rewritten.len(), repaired.left.len()), (1, 0));
+        let after = run(check(&disk, &with_key)).unwrap();
+        assert!(after.blocks.iter().all(|block| block.damage.is_empty()), "{after}");
+        let is_lost = |seq: u64| report.lost.iter().any(|&(first, last)| (first..=last).contains(&seq));
+        let mut left = there.clone();
+        left.retain(|&seq, _| !is_lost(seq));
+        let mut dumped = BTreeMap::new();
+        run(dump(&disk, &with_key, |message| drop(dumped.insert(message.seq, message.payload.to_vec()))))
+            .unwrap();
+        assert_eq!(dumped, left);
+        let mut options = options();
+        encrypted(&mut options);
+        let (recovery, opened) = open_with(&disk, options);
+        assert_eq!(recovery.lost.runs().collect::<Vec<_>>(), report.lost);
+        assert_eq!(opened, left);
+    }
+}
+
+#[test]
+fn a_damaged_table_is_told_and_made_anew_and_costs_nothing() {
+    let (disk, there) = stored(10, true, |_| {});
+    let files = blocks(&disk);
+    let content = disk.contents(&files[1]).unwrap();
+    let trailer = &content[content.len() - 64..];
+    let table_at = u64::from_le_bytes(*trailer[16..].first_chunk().unwrap());
+    disk.flip_bit(&files[1], table_at + 60, 3);
+    let report = checked(&disk);
+    assert_eq!((report.verdict, report.messages), (Verdict::Damaged, there.len() as u64), "{report}");
+    let damage: Vec<_> = report.blocks.iter().flat_map(|block| &block.damage).collect();
+    assert!(damage.len() == 1 && damage[0].from == table_at && report.lost.is_empty(), "{report}");
+    run(repair(&disk, &inspect(), SEED)).unwrap();
+    assert_eq!(checked(&disk).verdict, Verdict::Clean, "{}", checked(&disk));
+    let (recovery, opened) = open(&disk);
+    assert!(recovery.lost.is_empty());
+    assert_eq!(opened, there);
 }
 
 #[test]
@@ -283,8 +362,8 @@ fn a_folder_of_a_real_file_system_is_told_of_as_the_simulated_one_and_repaired()
     }
     let real = BlockingDisk::new(root.path());
     assert_eq!(run(check(&real, &inspect())).unwrap(), checked(&disk));
-    let repaired = run(repair(&real, &inspect(), 5)).unwrap();
-    assert_eq!(repaired, run(repair(&disk, &inspect(), 5)).unwrap());
+    let repaired = run(repair(&real, &inspect(), SEED)).unwrap();
+    assert_eq!(repaired, run(repair(&disk, &inspect(), SEED)).unwrap());
     assert!(repaired.aside.iter().all(|path| root.path().join(path).exists()));
     let after = run(check(&real, &inspect())).unwrap();
     assert_eq!(after, checked(&disk));

@@ -4,6 +4,7 @@
 //! A footer tells of messages that its block had when it was sealed; that some cannot be read any more is written here, so
 //! that the next start knows it without reading all blocks.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh64::xxh64;
@@ -93,6 +94,20 @@ fn read_set(body: &mut &[u8]) -> Option<SeqSet> {
     let (bytes, rest) = body.split_at_checked(len)?;
     *body = rest;
     SeqSet::decode(bytes).ok()
+}
+
+/// Which of `seqs`, which block `number` had, are lost still where messages are left in `left` and `holder` says which block has
+/// one: a sequence that was given anew since is in another.
+pub(crate) fn still_lost(
+    (number, seqs): (BlockNumber, &SeqSet),
+    left: RangeInclusive<u64>,
+    holder: impl Fn(u64) -> Option<BlockNumber>,
+) -> SeqSet {
+    let mut still = SeqSet::new();
+    for seq in seqs.in_range(left).iter().filter(|&seq| holder(seq).unwrap_or(0) == number) {
+        still.insert(seq);
+    }
+    still
 }
 
 /// What the file says. `Err(())` within where there is one that cannot be believed.

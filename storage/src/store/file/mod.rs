@@ -36,11 +36,16 @@ use crate::store::CommitNumber;
 use crate::store::block::{Block, BlockNumber};
 
 pub use self::decisions::{Action, Condition, DECISIONS};
-pub(crate) use self::losses::{Losses, is_losses, read_losses, write_losses};
+use self::losses::Losses;
+pub(crate) use self::losses::{read_losses, still_lost, write_losses};
+pub(crate) use self::names::ASIDE;
 pub use self::names::BlockName;
-pub(crate) use self::names::{ASIDE, is_unfinished};
 pub(crate) use self::read::frame_at;
 pub use self::recover::{FileReport, Recovery};
+pub(crate) use self::recover::{
+    FromEntries, Headless, Later, Named, cipher_of, head_of, latest, left_of_footer, misplaced,
+    told_by_entries,
+};
 use self::scrub::ScrubPlace;
 pub use self::scrub::{ScrubDamage, ScrubPart, ScrubProgress};
 pub(crate) use self::seal::Footer;

@@ -16,7 +16,7 @@ use crate::coding::{BlockCipher, decode_frame};
 use crate::disk::{Cause, Disk, Open, PAGE_SIZE, read_anyhow};
 use crate::seq_set::SeqSet;
 use crate::store::block::{BlockNumber, Phase};
-use crate::store::file::losses::{Losses, read_losses, write_losses};
+use crate::store::file::losses::{Losses, read_losses, still_lost, write_losses};
 use crate::store::file::read::frame_at;
 use crate::store::file::{FileMedia, FooterPlace, Recovery};
 use crate::store::ledger::{Ledger, Pins};
@@ -297,14 +297,7 @@ impl<D: Disk> FileMedia<D> {
 impl Ledger {
     /// Those of the sequences that block `number` still has; for 0, those that no block has.
     fn still_lost(&self, number: BlockNumber, seqs: &SeqSet) -> SeqSet {
-        let mut still = SeqSet::new();
-        for seq in seqs.iter().filter(|&seq| seq >= self.first && seq <= self.last) {
-            let holder = self.block_of(seq).map_or(0, |block| block.number);
-            if holder == number {
-                still.insert(seq);
-            }
-        }
-        still
+        still_lost((number, seqs), self.first..=self.last, |seq| self.block_of(seq).map(|block| block.number))
     }
 
     /// A span of a block and the messages that have to be in it; `None` behind the last, or where the block is another.

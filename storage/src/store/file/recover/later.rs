@@ -74,6 +74,12 @@ impl Later {
         lost
     }
 
+    /// Takes in a block that cannot be looked into: only where it begins is known.
+    pub(crate) fn hear_nothing(&mut self, first: u64) {
+        self.next_first = Some(first);
+        self.any_entries = true;
+    }
+
     /// Where blocks before end at the latest.
     pub(super) fn end(&self) -> Option<u64> {
         self.cut.min_some(self.bound)
@@ -227,5 +233,13 @@ mod tests {
         let rewritten = Summary { absorbed_below: 8, ..block(1, 10) };
         assert_eq!(later.deleted_in(6, &rewritten), set(&[2]));
         assert_eq!(later.deleted_in(6, &block(1, 10)), set(&[2, 3]));
+    }
+
+    #[test]
+    fn of_a_block_that_cannot_be_looked_into_nothing_is_missed() {
+        let mut later = Later::default();
+        later.hear_nothing(21);
+        assert!(later.has_entries());
+        assert_eq!(later.hear(1, &block(1, 18)).runs().collect::<Vec<_>>(), [(19, 20)]);
     }
 }

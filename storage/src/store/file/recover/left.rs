@@ -1,5 +1,7 @@
 //! What is left of a block, by its footer or by its entries, and by what later blocks say. Values in, values out.
 
+use std::ops::RangeInclusive;
+
 use super::later::Later;
 use crate::block::control::Control;
 use crate::block::entry::{Entries, Entry};
@@ -19,6 +21,10 @@ pub(crate) struct FromEntries {
     pub left: Summary,
     /// Messages that damage took.
     pub lost: SeqSet,
+    /// Where sequences are missing behind damage, by its place among the scan's; lost are those of them that are in `lost`.
+    pub gaps: Vec<(usize, RangeInclusive<u64>)>,
+    /// Frames in which an entry could not be read, by their place among the scan's.
+    pub broken_frames: Vec<usize>,
 }
 
 /// What is left of a sealed block by its footer. `rows`, from the footer's table, are needed where something of it was
@@ -42,7 +48,7 @@ pub(crate) fn left_of_footer(
 
 /// What is told by the entries of a block that has no footer.
 pub(crate) fn told_by_entries(header: &Header, scan: &Scan, later: &Later) -> FromEntries {
-    let Gathered { summary: mut own, mut rows, mut lost } = gather(header, scan);
+    let Gathered { summary: mut own, mut rows, mut lost, gaps, broken_frames } = gather(header, scan);
     let spans = spans_of(scan, &rows);
     // What it tells of itself, as what others tell of it, is no loss.
     lost.remove_below(own.low);
@@ -60,7 +66,7 @@ pub(crate) fn told_by_entries(header: &Header, scan: &Scan, later: &Later) -> Fr
     let deleted = later.deleted_in(header.number, &own);
     lost.subtract(&deleted);
     let left = if deleted.is_empty() { own.clone() } else { without(&own, rows.clone(), &deleted).0 };
-    FromEntries { own, rows, spans, left, lost }
+    FromEntries { own, rows, spans, left, lost, gaps, broken_frames }
 }
 
 /// A block's summary without some of its messages.
@@ -85,6 +91,8 @@ struct Gathered {
     summary: Summary,
     rows: Vec<Row>,
     lost: SeqSet,
+    gaps: Vec<(usize, RangeInclusive<u64>)>,
+    broken_frames: Vec<usize>,
 }
 
 /// What the entries of a block tell, and the messages that damage took.
@@ -92,22 +100,29 @@ fn gather(header: &Header, scan: &Scan) -> Gathered {
     let Header { first, absorbed_below, salt, .. } = *header;
     let mut summarizer = Summarizer::new(Opening { first, absorbed_below, salt });
     let mut lost = SeqSet::default();
-    // Nothing told yet how far the sequences went.
-    let mut follows_damage = false;
-    let mut damage_before = scan.damage.iter().map(|damage| damage.before_frame).peekable();
+    let (mut gaps, mut broken_frames) = (Vec::new(), Vec::new());
+    // The damage behind which nothing told yet how far the sequences went.
+    let mut behind = None;
+    let mut damage = scan.damage.iter().map(|damage| damage.before_frame).enumerate().peekable();
     for (place, frame) in scan.frames.iter().enumerate() {
-        while damage_before.next_if(|&before| before <= place).is_some() {
-            follows_damage = true;
+        while let Some((at, _)) = damage.next_if(|&(_, before)| before <= place) {
+            behind = Some(at);
         }
         for entry in Entries::new(&frame.plain, salt) {
-            let Ok((at, len, entry)) = entry else { break };
+            let Ok((at, len, entry)) = entry else {
+                broken_frames.push(place);
+                break;
+            };
             let next = summarizer.next_seq();
             // The first entry that goes on with the sequences tells how far those that are missing went.
-            if follows_damage && let Some(before) = follows(&entry) {
+            if let (Some(damage), Some(before)) = (behind, follows(&entry)) {
                 if before >= next {
                     lost.insert_range(next..=before);
+                    gaps.push((damage, next..=before));
                 }
-                follows_damage = before < next && !matches!(entry, Entry::Record(_));
+                if before >= next || matches!(entry, Entry::Record(_)) {
+                    behind = None;
+                }
             }
             if let Entry::Control(Control::Deleted { first, last }) = entry {
                 lost.remove_range(first..=last);
@@ -120,7 +135,7 @@ fn gather(header: &Header, scan: &Scan) -> Gathered {
         }
     }
     let (summary, rows) = summarizer.finish();
-    Gathered { summary, rows, lost }
+    Gathered { summary, rows, lost, gaps, broken_frames }
 }
 
 /// The last sequence that was given before an entry, where the entry tells.

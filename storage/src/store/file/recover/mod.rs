@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 
 use self::build::{Built, build};
-use self::later::Later;
+pub(crate) use self::heads::{Headless, Named, cipher_of, head_of, latest, misplaced};
+pub(crate) use self::later::Later;
+pub(crate) use self::left::{FromEntries, left_of_footer, told_by_entries};
 use self::look::{LOOKS_AT_ONCE, look_at_all, with_footer};
 use crate::block::index::{Index, Slot};
 use crate::block::scan::Damage;

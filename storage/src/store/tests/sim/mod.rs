@@ -6,6 +6,7 @@
 mod actor;
 mod chance;
 mod check;
+mod inspected;
 mod machine;
 mod model;
 mod rot;

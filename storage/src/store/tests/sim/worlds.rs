@@ -13,13 +13,13 @@ use super::actor::{self, Actor, Shared};
 use super::chance::Chance;
 use super::machine;
 use super::model::{Kind, Model};
-use super::{Broken, check, rot, tell};
+use super::{Broken, check, inspected, rot, tell};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{self, Faults, SimDisk};
 use crate::disk::{Cause, Operation};
 use crate::engine::Engine;
 use crate::keys::StreamKey;
-use crate::message::{Filter, Limits};
+use crate::message::{Filter, Limits, State};
 use crate::store::Store;
 use crate::store::block::Block;
 use crate::store::file::{Durability, StoreOptions};
@@ -29,6 +29,8 @@ struct World {
     actors: Vec<Shared>,
     options: Vec<StoreOptions>,
     disk: SimDisk,
+    /// What the stores held when they were closed.
+    closed: Vec<State>,
     now: i64,
     has_faults: bool,
     is_harsh: bool,
@@ -80,7 +82,17 @@ impl World {
             options.push(store);
         }
         let has_faults = chance.one_in(4);
-        Self { chance, actors, options, disk, now: 1_000_000, has_faults, is_harsh, broken }
+        Self {
+            chance,
+            actors,
+            options,
+            disk,
+            closed: Vec::new(),
+            now: 1_000_000,
+            has_faults,
+            is_harsh,
+            broken,
+        }
     }
 
     /// One life: recovery, changes, and an end of some kind.
@@ -102,6 +114,9 @@ impl World {
                     actor.borrow_mut().acknowledged = last;
                 }
                 self.disk = if self.chance.one_in(2) { self.disk.crash() } else { self.disk.kill() };
+                for (options, state) in self.options.iter().zip(&self.closed) {
+                    inspected::check(&self.disk, options, state);
+                }
             }
             Some(End::Running) | None => {
                 self.disk = if self.chance.one_in(3) { self.disk.kill() } else { self.disk.crash() };
@@ -144,11 +159,13 @@ impl World {
             return End::Running;
         }
         let mut is_closed = true;
+        self.closed.clear();
         for (store, actor) in stores.iter().zip(&self.actors) {
             if !actor.borrow().has_failed && !self.has_faults {
                 let model = actor.borrow().now().clone();
                 check::all(store, &model, &mut self.chance).await;
             }
+            self.closed.extend(store.state().await);
             is_closed &= store.close().await.is_ok();
         }
         is_closed &= engine.close().await.is_ok();
