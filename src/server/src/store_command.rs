@@ -1,9 +1,10 @@
 //! `natrium store check|dump|repair PATH`: a look at a store on disk while no server has it open.
 
-use std::collections::hash_map::RandomState;
+mod key;
+
 use std::fmt::Write as _;
-use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +13,8 @@ use natrium_storage::disk::blocking::BlockingDisk;
 use natrium_storage::inspect::{
     DumpedMessage, InspectError, InspectOptions, Repaired, Report, check, dump, repair,
 };
+
+use self::key::{KeyArguments, KeyError, KeySource};
 
 const USAGE: &str = "\
 Usage: natrium store check|dump|repair FOLDER [options]
@@ -23,6 +26,11 @@ Looks at the folder of a stream's messages. No server may have it open.
     repair            writes damaged blocks anew without what is damaged; what is replaced is moved aside
 
     --log FOLDER      the folder of the commit log, to take in what it holds; repair needs it
+    --key-file FILE   where the server's encryption key is, to look into blocks that are encrypted
+    --key-env NAME    the same, of an environment variable
+    --account NAME    whose stream it is, where the folder is not ACCOUNT/streams/STREAM/msgs
+    --stream NAME     and which
+    --stream-key FILE the stream's wrapped key (default: FOLDER/../meta.key)
     --json            for programs: one document, or one for each message
     --payload         dump the payloads of messages too
 
@@ -35,6 +43,7 @@ struct Arguments {
     verb: Verb,
     folder: PathBuf,
     log: Option<PathBuf>,
+    key: KeyArguments,
     is_json: bool,
     has_payload: bool,
 }
@@ -56,6 +65,8 @@ enum StoreCommandError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -85,29 +96,45 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
         _ => return None,
     };
     let (mut folder, mut log, mut is_json, mut has_payload) = (None, None, false, false);
+    let mut key = KeyArguments::default();
     let mut rest = rest.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--json" => is_json = true,
             "--payload" if verb == Verb::Dump => has_payload = true,
             "--log" => log = Some(PathBuf::from(rest.next()?)),
+            "--key-file" if key.source.is_none() => {
+                key.source = Some(KeySource::File(PathBuf::from(rest.next()?)));
+            }
+            "--key-env" if key.source.is_none() => {
+                key.source = Some(KeySource::Environment(rest.next()?.clone()));
+            }
+            "--account" => key.account = Some(rest.next()?.clone()),
+            "--stream" => key.stream = Some(rest.next()?.clone()),
+            "--stream-key" => key.stream_key = Some(PathBuf::from(rest.next()?)),
             flag if flag.starts_with('-') => return None,
             path if folder.is_none() => folder = Some(PathBuf::from(path)),
             _ => return None,
         }
     }
-    if verb == Verb::Repair && log.is_none() {
+    // Whose key it is means nothing without one.
+    let is_keyless = key.source.is_none() && key != KeyArguments::default();
+    if is_keyless || (verb == Verb::Repair && log.is_none()) {
         return None;
     }
-    Some(Arguments { verb, folder: folder?, log, is_json, has_payload })
+    Some(Arguments { verb, folder: folder?, log, key, is_json, has_payload })
 }
 
 fn execute(arguments: &Arguments) -> Result<u8, StoreCommandError> {
-    let options = InspectOptions {
-        folder: below_root(&arguments.folder)?,
-        log: arguments.log.as_deref().map(below_root).transpose()?,
-    };
     let disk = BlockingDisk::new(Path::new("/"));
+    let folder = below_root(&arguments.folder)?;
+    let log = arguments.log.as_deref().map(below_root).transpose()?;
+    let stream_key = arguments.key.stream_key.as_deref().map(below_root).transpose()?;
+    let (key, told) = key::open(&disk, &folder, stream_key, &arguments.key)?;
+    if let Some(told) = told {
+        eprintln!("natrium: {told}");
+    }
+    let options = InspectOptions { folder, log, key };
     let mut out = io::BufWriter::new(io::stdout().lock());
     match arguments.verb {
         Verb::Check => {}
@@ -124,7 +151,7 @@ fn execute(arguments: &Arguments) -> Result<u8, StoreCommandError> {
             return Ok(block_on(check(&disk, &options))?.verdict.exit_code());
         }
         Verb::Repair => {
-            let repaired = block_on(repair(&disk, &options, random()))?;
+            let repaired = block_on(repair(&disk, &options, random()?))?;
             let report = block_on(check(&disk, &options))?;
             write_repaired(&mut out, &repaired, &report, arguments.is_json)?;
             out.flush()?;
@@ -158,7 +185,7 @@ fn write_repaired(
         writeln!(out, "moved aside to /{path}")?;
     }
     for path in &repaired.left {
-        writeln!(out, "left as it is, encrypted: /{path}")?;
+        writeln!(out, "left as it is, encrypted and not opened: /{path}")?;
     }
     write!(out, "{report}")
 }
@@ -213,9 +240,13 @@ fn below_root(path: &Path) -> Result<PathBuf, StoreCommandError> {
     Ok(whole.components().filter(|part| matches!(part, Component::Normal(_))).collect())
 }
 
-/// Of the generator that seeds the standard library's maps: names of files need no better one.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// Of the operating system: keys of blocks are made of it.
+fn random() -> Result<[u8; 32], StoreCommandError> {
+    let mut bytes = [0; 32];
+    let path = Path::new("/dev/urandom");
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|source| StoreCommandError::Path { path: path.to_owned(), source })?;
+    Ok(bytes)
 }
 
 /// Exit code where nothing can be said of the store.
@@ -235,6 +266,7 @@ mod tests {
             verb: Verb::Check,
             folder: "a".into(),
             log: Some("b".into()),
+            key: KeyArguments::default(),
             is_json: true,
             has_payload: false,
         };
@@ -250,9 +282,30 @@ mod tests {
             "check a --payload",
             "repair a",
             "check a -x",
+            "check a --key-file",
+            "check a --key-file k --key-env K",
+            "check a --key s3cr3t",
+            "check a --account A",
         ] {
             assert_eq!(parsed(refused), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn where_the_key_is_and_whose_it_is_is_understood() {
+        let file = parsed("dump a --key-file k").unwrap().key;
+        assert_eq!(
+            file,
+            KeyArguments { source: Some(KeySource::File("k".into())), ..KeyArguments::default() }
+        );
+        let arguments = "repair a --log b --key-env K --account A --stream S --stream-key c/meta.key";
+        let expected = KeyArguments {
+            source: Some(KeySource::Environment("K".to_owned())),
+            stream_key: Some("c/meta.key".into()),
+            account: Some("A".to_owned()),
+            stream: Some("S".to_owned()),
+        };
+        assert_eq!(parsed(arguments).unwrap().key, expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub(crate) const USAGE: &str = "\
 Usage: natrium [options]
-       natrium store check|dump|repair FOLDER [--log FOLDER] [--json] [--payload]
+       natrium store check|dump|repair FOLDER [--log FOLDER] [--key-file FILE|--key-env NAME] [--json] ...
 
 Server options:
     -a, --addr, --net HOST        address to listen on (default: 0.0.0.0)
