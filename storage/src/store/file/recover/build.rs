@@ -106,7 +106,8 @@ async fn scanned<D: Disk>(
     let scan = scan(&bytes, salt, ending, |at, head, body| {
         decode_frame(head, body, found.cipher.as_deref(), salt, at).ok()
     });
-    settle(&*file, &bytes, &scan, is_last).await?;
+    // It may be in the kernel's memory alone, and is built upon.
+    file.sync().await?;
     let told = told_by_entries(&found.header, &scan, later);
     recovery.lost.union(&told.lost);
     let torn = scan.torn.as_ref().map_or(0, |torn| torn.end - torn.start);
@@ -131,6 +132,9 @@ async fn scanned<D: Disk>(
     open.recovered_rows = Some((own, rows));
     let block = outline(&found, &summary, spans, Phase::Open(Box::new(open)));
     let logged = attach(engine, &found.path, &file, scan.end, &bytes);
+    if is_last {
+        settle(&logged, &bytes, &scan).await?;
+    }
     let encoder = FrameEncoder::new(found.header.coding.compression, None);
     let can_seal = found.header.coding.encryption == Encryption::None;
     let writer = Writer { logged, file, encoder, commit: scan.last_commit, can_seal };
@@ -146,20 +150,28 @@ async fn scanned<D: Disk>(
     Ok(Built { block, file, summary })
 }
 
-/// Makes durable what was read, for it is built upon. It may be in the kernel's memory alone, and after a sync that failed the
-/// next one says nothing of what that one was to write: that can be the last commit, which is written again where it did not
-/// come through the log.
-async fn settle<F: File>(file: &F, bytes: &Bytes, scan: &Scan, is_last: bool) -> Result<(), StoreError> {
+/// Puts the last commit into the log, and waits until it is there, where it did not come through the log. If its sync failed,
+/// later ones say nothing of it; it is not written again in its place, which may be the only copy of something acknowledged.
+async fn settle<D: Disk>(
+    logged: &crate::log::LoggedFile<D>,
+    bytes: &Bytes,
+    scan: &Scan,
+) -> Result<(), StoreError> {
     let of_last = scan.frames.iter().rev().take_while(|frame| frame.head.commit == scan.last_commit);
-    if let Some(first) = of_last.last()
-        && is_last
-        && first.offset.is_multiple_of(PAGE_SIZE as u64)
-    {
-        let mut pages = bytes[first.offset as usize..].to_vec();
-        pages.resize(((scan.end - first.offset) as usize).next_multiple_of(PAGE_SIZE), 0);
-        file.write_at(first.offset, &pages).await?;
+    let Some(first) = of_last.last().filter(|first| first.offset.is_multiple_of(PAGE_SIZE as u64)) else {
+        return Ok(());
+    };
+    let mut last = None;
+    let mut at = first.offset as usize;
+    while at < scan.end as usize {
+        let end = (at + PIECE_TO_LOG).min(scan.end as usize);
+        last = Some(logged.overwrite(at as u64, &bytes[at..end]));
+        at = end;
     }
-    Ok(file.sync().await?)
+    if let Some(ticket) = last {
+        ticket.await?;
+    }
+    Ok(())
 }
 
 /// Whether the last commit holds nothing that could be missed: a store that is closed ends so.
@@ -227,3 +239,6 @@ async fn clear_torn_end<D: Disk>(
     file.sync().await?;
     Ok(())
 }
+
+/// How much of a commit goes into the log at once.
+const PIECE_TO_LOG: usize = 16 << 10;
