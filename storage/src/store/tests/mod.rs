@@ -6,10 +6,11 @@ mod world;
 
 use self::world::{World, message};
 use crate::message::{Filter, Limits, Purge};
+use crate::test_machine::settle;
 
 #[test]
 fn what_is_appended_is_there_and_there_again_after_a_restart() {
-    World::run(1, |world| async move {
+    World::run(1, async |world| {
         let store = world.open(|_| {}).await;
         for n in 0..500u32 {
             let appended = world.append(&store, &format!("orders.{}", n % 7), &n.to_le_bytes()).await;
@@ -33,7 +34,7 @@ fn what_is_appended_is_there_and_there_again_after_a_restart() {
 
 #[test]
 fn blocks_are_sealed_and_read_again() {
-    World::run(2, |world| async move {
+    World::run(2, async |world| {
         let small = |options: &mut super::file::StoreOptions| options.block_len = 20_000;
         let store = world.open(small).await;
         let mut last = None;
@@ -47,7 +48,7 @@ fn blocks_are_sealed_and_read_again() {
             }
         }
         store.committed(last.unwrap().commit).await.unwrap();
-        world.settle().await;
+        settle(&world.engine).await;
         for round in 0..2 {
             for n in (0..2000u32).rev() {
                 let read = store.get(u64::from(n) + 1).await.unwrap().unwrap();
@@ -70,7 +71,7 @@ fn blocks_are_sealed_and_read_again() {
 
 #[test]
 fn a_block_that_begins_while_its_file_is_made_ahead_waits_for_it() {
-    World::run(11, |world| async move {
+    World::run(11, async |world| {
         // Three messages a block: the next one's file is begun with the second, and wanted with the fourth.
         let store = world.open(|options| options.block_len = 20_000).await;
         let mut last = 0;
@@ -92,7 +93,7 @@ fn a_block_that_begins_while_its_file_is_made_ahead_waits_for_it() {
 
 #[test]
 fn what_is_appended_at_once_is_several_commits() {
-    World::run(12, |world| async move {
+    World::run(12, async |world| {
         let store = world.open(|_| {}).await;
         let mut commits = Vec::new();
         for n in 0..100u32 {
@@ -117,7 +118,7 @@ fn what_is_appended_at_once_is_several_commits() {
 
 #[test]
 fn limits_take_the_oldest_out() {
-    World::run(3, |world| async move {
+    World::run(3, async |world| {
         let limits =
             Limits { max_messages: Some(10), max_messages_per_subject: Some(3), ..Limits::default() };
         for kind in world.both(|options| options.limits = limits).await {

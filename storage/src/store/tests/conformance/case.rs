@@ -2,23 +2,18 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_lite::future::{block_on, poll_fn, yield_now};
 use natrium_model::Timestamp;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{Faults, SimDisk};
-use crate::engine::{Background, Engine, EngineOptions, Spawn};
+use crate::engine::Engine;
 use crate::keys::StreamKey;
-use crate::log::{CommitLog, LogOptions};
 use crate::message::{
     Filter, Matching, Message, NewMessage, Purge, State, accounted_size, accounted_size_in_memory,
 };
@@ -27,6 +22,7 @@ use crate::store::file::{Recovery, StoreOptions};
 use crate::store::ledger::{Accounting, Ledger};
 use crate::store::query::Counting;
 use crate::store::{Admission, Appended, Expired, Media, Store, StoreError};
+use crate::test_machine::{self, Machine, settle};
 
 pub(super) type Change = fn(&mut StoreOptions);
 
@@ -40,14 +36,13 @@ pub(super) enum Kind {
 pub(super) struct Case {
     pub kind: Kind,
     pub options: RefCell<StoreOptions>,
-    disk: RefCell<SimDisk>,
+    machine: Rc<Machine>,
     engine: RefCell<Engine<SimDisk>>,
     store: RefCell<Store<SimDisk>>,
     recovery: RefCell<Recovery>,
     clock: Cell<i64>,
     /// Seeds each engine otherwise.
     life: Cell<u8>,
-    tasks: Tasks,
 }
 
 pub(super) struct Picture {
@@ -55,8 +50,6 @@ pub(super) struct Picture {
     deleted: Vec<u64>,
     subjects: Vec<(String, Matching)>,
 }
-
-type Tasks = Rc<RefCell<Vec<Background>>>;
 
 /// In memory, and on disk plain, compressed, encrypted, and both.
 pub(super) fn everywhere(change: Change, test: impl AsyncFn(&Case)) {
@@ -86,49 +79,29 @@ pub(super) fn plain(change: Change, test: impl AsyncFn(&Case)) {
 pub(super) fn run(kind: Kind, change: Change, test: &impl AsyncFn(&Case)) {
     // Shown where the test fails.
     println!("{kind:?}");
-    let tasks = Tasks::default();
-    let whole = async {
-        let case = Case::new(kind, change, Rc::clone(&tasks)).await;
-        test(&case).await;
-    };
-    drive(whole, &tasks);
-}
-
-/// Polls `whole` and what it leaves to the background in turn.
-fn drive(whole: impl Future<Output = ()>, tasks: &Tasks) {
-    let mut whole = Box::pin(whole);
-    block_on(poll_fn(|context| {
-        if whole.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        let mut running = std::mem::take(&mut *tasks.borrow_mut());
-        running.retain_mut(|task: &mut Background| Pin::new(task).poll(context).is_pending());
-        tasks.borrow_mut().append(&mut running);
-        Poll::Pending
-    }));
+    let machine = Machine::new(SimDisk::new(1, Faults::default()));
+    machine.run(async { test(&Case::new(kind, change, Rc::clone(&machine)).await).await });
 }
 
 impl Case {
-    async fn new(kind: Kind, change: Change, tasks: Tasks) -> Self {
+    async fn new(kind: Kind, change: Change, machine: Rc<Machine>) -> Self {
         let mut options = StoreOptions::new(PathBuf::from("stream"), StreamId([7; 16]));
         options.key = Some(Rc::new(StreamKey::generate(&mut Xoshiro256PlusPlus::seed_from_u64(2))));
         if let Kind::Disk(coding) = kind {
             options.coding = coding;
         }
         change(&mut options);
-        let disk = SimDisk::new(1, Faults::default());
-        let engine = engine(&disk, &tasks, 1).await;
+        let engine = engine(&machine, 1).await;
         let (store, recovery) = open(kind, &engine, &options).await.unwrap();
         Self {
             kind,
             options: RefCell::new(options),
-            disk: RefCell::new(disk),
+            machine,
             engine: RefCell::new(engine),
             store: RefCell::new(store),
             recovery: RefCell::new(recovery),
             clock: Cell::new(START),
             life: Cell::new(1),
-            tasks,
         }
     }
 
@@ -137,7 +110,7 @@ impl Case {
     }
 
     pub(super) fn disk(&self) -> SimDisk {
-        self.disk.borrow().clone()
+        self.machine.disk()
     }
 
     pub(super) fn recovery(&self) -> Ref<'_, Recovery> {
@@ -195,11 +168,9 @@ impl Case {
         if !self.is_on_disk() {
             return;
         }
-        let disk = self.disk().crash();
-        self.tasks.borrow_mut().clear();
+        self.machine.lose_power();
         self.life.set(self.life.get() + 1);
-        self.engine.replace(engine(&disk, &self.tasks, self.life.get()).await);
-        self.disk.replace(disk);
+        self.engine.replace(engine(&self.machine, self.life.get()).await);
     }
 
     /// What is there is there again after a restart, and after a crash.
@@ -232,18 +203,8 @@ impl Case {
     /// Waits until the background has nothing to do.
     pub(super) async fn settle(&self) {
         self.flush().await;
-        let mut before = u64::MAX;
-        for _ in 0..1000 {
-            for _ in 0..300 {
-                yield_now().await;
-            }
-            let now = self.disk().operations();
-            if now == before {
-                return;
-            }
-            before = now;
-        }
-        panic!("the background has no end");
+        let engine = self.engine.borrow().clone();
+        settle(&engine).await;
     }
 
     /// Appends a message a millisecond after the one before.
@@ -453,16 +414,8 @@ impl Case {
     }
 }
 
-async fn engine(disk: &SimDisk, tasks: &Tasks, life: u8) -> Engine<SimDisk> {
-    let spawn: Spawn = {
-        let tasks = Rc::clone(tasks);
-        Rc::new(move |task| tasks.borrow_mut().push(task))
-    };
-    let folder = Path::new("log");
-    CommitLog::recover_all(disk, folder).await.unwrap();
-    let log = LogOptions { segment_len: 1 << 20, ..LogOptions::default() };
-    let options = EngineOptions { log, ..EngineOptions::default() };
-    Engine::open(disk.clone(), folder, "0", options, spawn, [life; 32]).await.unwrap()
+async fn engine(machine: &Rc<Machine>, life: u8) -> Engine<SimDisk> {
+    machine.engine(test_machine::options(), [life; 32]).await.unwrap()
 }
 
 async fn open(

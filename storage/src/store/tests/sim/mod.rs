@@ -7,7 +7,6 @@ mod actor;
 mod chance;
 mod check;
 mod inspected;
-mod machine;
 mod model;
 mod rot;
 mod worlds;

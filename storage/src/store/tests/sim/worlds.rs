@@ -11,18 +11,19 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::actor::{self, Actor, Shared};
 use super::chance::Chance;
-use super::machine;
 use super::model::{Kind, Model};
 use super::{Broken, check, inspected, rot, tell};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{self, Faults, SimDisk};
 use crate::disk::{Cause, Operation};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineOptions};
 use crate::keys::StreamKey;
+use crate::log::{LogError, LogOptions};
 use crate::message::{Filter, Limits, State};
 use crate::store::Store;
 use crate::store::block::Block;
 use crate::store::file::{Durability, StoreOptions};
+use crate::test_machine::Machine;
 
 struct World {
     chance: Chance,
@@ -102,8 +103,8 @@ impl World {
             self.disk.crash_after(self.chance.below(600));
         }
         self.set_faults();
-        let disk = self.disk.clone();
-        let end = machine::run(&disk, |spawn| self.life(spawn));
+        let machine = Machine::new(self.disk.clone());
+        let end = machine.run_until_off(self.life(&machine));
         tell(|| format!("it ends with {:?}", self.disk.files()));
         self.set_no_faults();
         match end {
@@ -124,9 +125,9 @@ impl World {
         }
     }
 
-    async fn life(&mut self, spawn: crate::engine::Spawn) -> End {
+    async fn life(&mut self, machine: &Rc<Machine>) -> End {
         tell(|| format!("a life begins with {:?}", self.disk.files()));
-        let Ok(engine) = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await else {
+        let Ok(engine) = self.engine(machine).await else {
             assert!(self.has_faults, "the log does not open");
             return End::Running;
         };
@@ -171,6 +172,24 @@ impl World {
         is_closed &= engine.close().await.is_ok();
         assert!(is_closed || self.has_faults, "it does not close");
         if is_closed { End::Closed } else { End::Running }
+    }
+
+    /// An engine with little room, so that all that can fill up or wrap does.
+    async fn engine(&mut self, machine: &Rc<Machine>) -> Result<Engine<SimDisk>, LogError> {
+        let chance = &mut self.chance;
+        let log = LogOptions {
+            segment_len: [64 << 10, 128 << 10, 1 << 20][chance.index(3)],
+            segments: 2 + chance.index(3),
+            fold_at: [4 << 10, 32 << 10, 256 << 10][chance.index(3)],
+            folds_in_flight: 1 + chance.index(3),
+            without_page_rule: self.broken == Broken::PageRule,
+        };
+        let options = EngineOptions {
+            cache_bytes: [4 << 10, 64 << 10, 8 << 20][chance.index(3)],
+            open_files_max: 1 + chance.index(6),
+            log,
+        };
+        machine.engine(options, chance.seed()).await
     }
 
     /// Opens a store and finds out which of its states is there.
@@ -277,9 +296,9 @@ impl World {
     fn last_look(&mut self) {
         self.has_faults = false;
         for _ in 0..2 {
-            let disk = self.disk.clone();
-            machine::run(&disk, |spawn| async {
-                let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
+            let machine = Machine::new(self.disk.clone());
+            machine.run_until_off(async {
+                let engine = self.engine(&machine).await.unwrap();
                 for at in 0..self.actors.len() {
                     self.open(&engine, at).await;
                 }
@@ -295,16 +314,17 @@ impl World {
     /// Bits rot while everything is closed.
     fn rot(&mut self) {
         self.has_faults = false;
-        let disk = self.disk.clone();
-        machine::run(&disk, |spawn| async {
-            let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
-            for at in 0..self.actors.len() {
-                let store = self.open(&engine, at).await.expect("nothing fails here");
-                store.close().await.unwrap();
-            }
-            engine.close().await.unwrap();
-        })
-        .expect("the machine goes on");
+        let machine = Machine::new(self.disk.clone());
+        machine
+            .run_until_off(async {
+                let engine = self.engine(&machine).await.unwrap();
+                for at in 0..self.actors.len() {
+                    let store = self.open(&engine, at).await.expect("nothing fails here");
+                    store.close().await.unwrap();
+                }
+                engine.close().await.unwrap();
+            })
+            .expect("the machine goes on");
         self.disk = self.disk.kill();
         let at = self.chance.index(self.actors.len());
         let limits = self.options[at].limits;
@@ -312,17 +332,18 @@ impl World {
         assert_eq!(model.limits, limits);
         let ruin = rot::strike(&self.disk, &self.options[at], &mut self.chance);
         for _ in 0..2 {
-            let disk = self.disk.clone();
-            machine::run(&disk, |spawn| async {
-                let engine = machine::engine(&self.disk, spawn, &mut self.chance, self.broken).await.unwrap();
-                let (store, recovery) = Store::open(engine.clone(), self.options[at].clone())
-                    .await
-                    .unwrap_or_else(|error| panic!("{error} after {ruin:?}"));
-                rot::check(&store, &recovery, &model, &ruin).await;
-                store.close().await.unwrap();
-                engine.close().await.unwrap();
-            })
-            .expect("the machine goes on");
+            let machine = Machine::new(self.disk.clone());
+            machine
+                .run_until_off(async {
+                    let engine = self.engine(&machine).await.unwrap();
+                    let (store, recovery) = Store::open(engine.clone(), self.options[at].clone())
+                        .await
+                        .unwrap_or_else(|error| panic!("{error} after {ruin:?}"));
+                    rot::check(&store, &recovery, &model, &ruin).await;
+                    store.close().await.unwrap();
+                    engine.close().await.unwrap();
+                })
+                .expect("the machine goes on");
             self.disk = self.disk.kill();
         }
     }
@@ -404,8 +425,8 @@ fn worlds_in_memory() {
         let limits = if chance.one_in(2) { actor::limits(&mut chance) } else { Limits::default() };
         let store = Store::in_memory(limits, 1 + chance.below(50), chance.number());
         let actor = Rc::new(RefCell::new(Actor::new(Kind::Memory, limits, store.last_seq() + 1)));
-        let disk = SimDisk::new(seed, Faults::default());
-        let life = machine::run(&disk, |_| async {
+        let machine = Machine::new(SimDisk::new(seed, Faults::default()));
+        let life = machine.run_until_off(async {
             for step in 0..400 {
                 actor::step(&store, &actor, &mut chance, Timestamp(1_000_000 + step)).await;
             }
