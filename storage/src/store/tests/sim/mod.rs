@@ -6,6 +6,7 @@
 mod actor;
 mod chance;
 mod check;
+mod footers;
 mod inspected;
 mod model;
 mod rot;

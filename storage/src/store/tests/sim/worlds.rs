@@ -12,7 +12,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::actor::{self, Actor, Shared};
 use super::chance::Chance;
 use super::model::{Kind, Model};
-use super::{Broken, check, inspected, rot, tell};
+use super::{Broken, check, footers, inspected, rot, tell};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{self, Faults, SimDisk};
 use crate::disk::{Cause, Operation};
@@ -109,6 +109,9 @@ impl World {
         self.set_no_faults();
         match end {
             Some(End::Closed) => {
+                for options in &self.options {
+                    footers::check(&self.disk, options, &mut footers::Seen::default());
+                }
                 // All is whole: neither end loses anything.
                 for actor in &self.actors {
                     let last = actor.borrow().history.len() - 1;
