@@ -4,6 +4,8 @@
 //! sealed with a footer ([`seal`]) and from then on only read ([`read`]). What is found at start is put together by
 //! [`recover`], along the table in [`decisions`].
 
+#[cfg(test)]
+mod broken;
 mod compact;
 mod create;
 mod decisions;
@@ -35,6 +37,8 @@ use crate::message::Limits;
 use crate::store::CommitNumber;
 use crate::store::block::{Block, BlockNumber};
 
+#[cfg(test)]
+pub(crate) use self::broken::Broken;
 pub use self::decisions::{Action, Condition, DECISIONS};
 use self::losses::Losses;
 pub(crate) use self::losses::{read_losses, still_lost, write_losses};
@@ -70,6 +74,9 @@ pub struct StoreOptions {
     /// Bytes of entries after which a block is sealed.
     pub block_len: u32,
     pub durability: Durability,
+    /// What is broken on purpose, to prove that the tests would see that.
+    #[cfg(test)]
+    pub(crate) broken: Option<Broken>,
 }
 
 /// What has to be true before a change counts as committed.
@@ -206,6 +213,8 @@ impl StoreOptions {
             first_seq: 1,
             block_len: BLOCK_LEN,
             durability: Durability::default(),
+            #[cfg(test)]
+            broken: None,
         }
     }
 }

@@ -68,6 +68,8 @@ impl<D: Disk> FileMedia<D> {
             }
             Some(summary_of(block))
         });
+        #[cfg(test)]
+        let prepared = prepared.map(|told| self.options.told(told));
         let Some((summary, rows)) = prepared else { return Ok(()) };
         let spans =
             store.with(|ledger| ledger.block(number).map(|block| block.spans.clone())).unwrap_or_default();

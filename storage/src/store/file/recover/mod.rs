@@ -99,7 +99,13 @@ impl<D: Disk> Store<D> {
                 act(disk, &options.folder, &block.file.path, condition, &mut recovery).await?;
                 continue;
             }
+            #[cfg(test)]
+            let block = Built { summary: options.heard(block.summary), ..block };
             recovery.lost.union(&later.hear(number, &block.summary));
+            #[cfg(test)]
+            {
+                (later.cut, later.bound) = options.heard_of_end((later.cut, later.bound));
+            }
             if condition == Condition::Dead {
                 // The log may have given it up already: what of it cannot be read was not to be read any more.
                 recovery.files.retain(|file| file.path != block.file.path);

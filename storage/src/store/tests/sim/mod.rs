@@ -12,6 +12,8 @@ mod model;
 mod rot;
 mod worlds;
 
+use crate::store::file;
+
 /// A world that is run alone tells what happens in it.
 fn tell(what: impl FnOnce() -> String) {
     if std::env::var_os("NATRIUM_WORLD").is_some() {
@@ -27,4 +29,6 @@ enum Broken {
     Acknowledgement,
     /// The commit log rewrites pages that are the only copy of what was acknowledged.
     PageRule,
+    /// Something in a store.
+    Store(file::Broken),
 }

@@ -22,7 +22,7 @@ use crate::log::{LogError, LogOptions};
 use crate::message::{Filter, Limits, State};
 use crate::store::Store;
 use crate::store::block::Block;
-use crate::store::file::{Durability, StoreOptions};
+use crate::store::file::{self, Durability, StoreOptions};
 use crate::test_machine::Machine;
 
 struct World {
@@ -77,6 +77,9 @@ impl World {
             store.key = Some(key(&mut chance));
             if broken == Broken::Acknowledgement {
                 store.durability = Durability::Deferred;
+            }
+            if let Broken::Store(broken) = broken {
+                store.broken = Some(broken);
             }
             let actor = Actor::new(Kind::File, store.limits, store.first_seq.max(1));
             actors.push(Rc::new(RefCell::new(actor)));
@@ -418,6 +421,26 @@ fn an_acknowledgement_before_the_sync_is_found() {
 #[test]
 fn a_page_that_is_rewritten_in_its_only_copy_is_found() {
     assert!(is_found(Broken::PageRule));
+}
+
+#[test]
+fn a_delete_that_recovery_skips_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::Tombstone)));
+}
+
+#[test]
+fn a_cut_that_recovery_does_not_hear_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::Truncation)));
+}
+
+#[test]
+fn a_footer_with_a_message_where_it_is_not_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::FooterOffset)));
+}
+
+#[test]
+fn a_footer_that_forgot_what_is_gone_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::FooterGone)));
 }
 
 /// The same changes of a store in memory, which agrees with the model as one on disk does.
