@@ -1,6 +1,7 @@
 //! What a store promises, on disk and in memory.
 
 mod conformance;
+mod found;
 mod sim;
 mod world;
 
