@@ -147,6 +147,7 @@ const ERASED_LEN_MIN: usize = 1 + 4 + 8 + 8;
 #[cfg(test)]
 mod tests {
     use natrium_model::Timestamp;
+    use proptest::prelude::*;
     use rand_core::SeedableRng;
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -183,6 +184,86 @@ mod tests {
             let mut damaged = body.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(Entries::new(&damaged, 3).any(|entry| entry.is_err()), "bit {bit}");
+        }
+    }
+
+    fn encoded(entry: &Entry<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        match entry {
+            Entry::Record(record) => record.encode(3, &mut out),
+            Entry::Control(control) => control.encode(3, &mut out),
+            Entry::DeletedSet(set) => encode_deleted_set(set, 3, &mut out),
+            Entry::Erased { .. } => {}
+        }
+        out
+    }
+
+    /// One of each kind.
+    fn some_entries() -> Vec<Vec<u8>> {
+        let (time, mut set) = (Timestamp(9), SeqSet::default());
+        set.insert_range(1000..=90_000);
+        set.insert(1 << 40);
+        let record = Record {
+            seq: 4,
+            timestamp: time,
+            expires: None,
+            due: None,
+            subject: b"a.b",
+            headers: b"h",
+            payload: b"xy",
+        };
+        let dated = Record { expires: Some(time), due: Some(time), ..record };
+        let entries = [
+            Entry::Record(record),
+            Entry::Record(dated),
+            Entry::Control(Control::Deleted { first: 1, last: 2 }),
+            Entry::Control(Control::Skipped { first: 1, last: 2, timestamp: time }),
+            Entry::Control(Control::Bounds { first: 1, last: 2, timestamp: time }),
+            Entry::Control(Control::Truncated { last: 2, timestamp: time }),
+            Entry::DeletedSet(set),
+        ];
+        let mut all: Vec<Vec<u8>> = entries.iter().map(encoded).collect();
+        let mut erased = all[1].clone();
+        erase(&mut erased, 4, 3, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+        all.push(erased);
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(body: Vec<u8>) {
+            prop_assert!(Entries::new(&body, 3).count() <= body.len());
+        }
+
+        /// As another program could have written it: some of its bytes are others, and the checksum is right.
+        #[test]
+        fn what_is_read_is_written_so_again(
+            which in any::<prop::sample::Index>(),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let entries = some_entries();
+            let mut bytes = entries[which.index(entries.len())].clone();
+            let checksum_at = bytes.len() - size_of::<u64>();
+            for (at, byte) in changes {
+                bytes[at.index(checksum_at)] = byte;
+            }
+            let checksum = xxh64(&bytes[..checksum_at], 3);
+            bytes[checksum_at..].copy_from_slice(&checksum.to_le_bytes());
+            let mut read = None;
+            let memory = allocation_counter::measure(|| read = Entry::decode(&bytes, 3).ok());
+            prop_assert!(memory.bytes_max < 300 << 10, "{} allocated", memory.bytes_max);
+            if let Some((entry, took)) = read {
+                prop_assert!(took <= bytes.len());
+                let again = encoded(&entry);
+                // What was erased says nothing that could be written again.
+                let last = match entry {
+                    Entry::Erased { .. } => Vec::new(),
+                    Entry::Record(_) | Entry::Control(_) | Entry::DeletedSet(_) => {
+                        encoded(&Entry::decode(&again, 3).unwrap().0)
+                    }
+                };
+                prop_assert_eq!(last, again);
+            }
         }
     }
 }

@@ -391,12 +391,71 @@ mod tests {
         }
     }
 
+    fn encoded((summary, spans): &(Summary, Spans)) -> Vec<u8> {
+        let mut body = Vec::new();
+        encode_summary(summary, spans, &mut body);
+        body
+    }
+
+    fn change(body: &mut [u8], changes: Vec<(prop::sample::Index, u8)>) {
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+        let byte = prop_oneof![any::<u8>(), 0..4u8, Just(0x80), Just(0xff)];
+        proptest::collection::vec((any::<prop::sample::Index>(), byte), 1..4)
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(body: Vec<u8>, subjects in 0usize..4) {
             let _ = decode_summary(&body);
             let _ = decode_table(&body, subjects);
             let _ = Trailer::decode(&body, 1, 4096);
+        }
+
+        /// As another program could have written it, under checksums that are right.
+        #[test]
+        fn what_is_read_of_a_summary_is_written_so_again(changes in changes()) {
+            let mut body = encoded(&summary());
+            change(&mut body, changes);
+            let mut read = None;
+            let memory = allocation_counter::measure(|| read = decode_summary(&body));
+            prop_assert!(memory.bytes_max < 1 << 20, "{} allocated for {} bytes", memory.bytes_max, body.len());
+            if let Some(read) = read {
+                let again = encoded(&read);
+                let reread = decode_summary(&again);
+                prop_assert_eq!(reread.as_ref(), Some(&read));
+                prop_assert_eq!(encoded(&reread.unwrap()), again);
+            }
+        }
+
+        #[test]
+        fn what_is_read_of_a_table_is_written_so_again(
+            steps in proptest::collection::vec((1..9u32, 0..3u32, 30..90u32, any::<i64>()), 0..20),
+            changes in changes(),
+        ) {
+            let mut rows: Vec<Row> = Vec::new();
+            for (step, gap, len, time) in steps {
+                let before = rows.last().copied().unwrap_or(BEFORE);
+                let at = before.at + before.len + gap;
+                let timestamp = Timestamp(time);
+                rows.push(Row { delta: before.delta + step, at, len, size: len, subject: step % 3, timestamp });
+            }
+            let mut body = Vec::new();
+            encode_table(&rows, &mut body);
+            change(&mut body, changes);
+            let mut read = None;
+            let memory = allocation_counter::measure(|| read = decode_table(&body, 3));
+            prop_assert!(memory.bytes_max <= 16 * body.len() as u64 + 64, "{}", memory.bytes_max);
+            if let Some(rows) = read {
+                let mut again = Vec::new();
+                encode_table(&rows, &mut again);
+                prop_assert_eq!(decode_table(&again, 3), Some(rows));
+            }
         }
     }
 }

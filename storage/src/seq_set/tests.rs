@@ -318,6 +318,72 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// One part of a set: its key, the head of its containers, and what they hold.
+fn hostile_part() -> impl Strategy<Value = Vec<u8>> {
+    let container = (any::<u16>(), any::<bool>(), proptest::collection::vec(0..9u16, 1..12));
+    let containers = proptest::collection::vec(container, 1..6);
+    (0..3u32, containers, any::<bool>(), 0..40u32).prop_map(|(key, mut containers, has_runs, wrong)| {
+        containers.sort_by_key(|container| container.0);
+        containers.dedup_by_key(|container| container.0);
+        let mut bytes = key.to_le_bytes().to_vec();
+        let count = containers.len() as u32;
+        if has_runs {
+            bytes.extend(((count.wrapping_sub(1) & 0xffff) << 16 | RUNS).to_le_bytes());
+            let mut flags = vec![0; containers.len().div_ceil(8)];
+            for (at, (_, is_run, _)) in containers.iter().enumerate() {
+                flags[at / 8] |= u8::from(*is_run) << (at % 8);
+            }
+            bytes.extend(flags);
+        } else {
+            bytes.extend(NO_RUNS.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+        }
+        // Steps become values that ascend; now and then a count is not what follows.
+        let mut bodies = Vec::new();
+        let mut offset = bytes.len() as u32 + 8 * count - 4;
+        let mut offsets = Vec::new();
+        for (at, (key, is_run, steps)) in containers.iter().enumerate() {
+            let mut body = Vec::new();
+            let is_run = *is_run && has_runs;
+            let values = steps.iter().scan(0u16, |value, step| {
+                *value = value.saturating_add(5 + step * 500);
+                Some(*value)
+            });
+            if is_run {
+                body.extend((steps.len() as u16).to_le_bytes());
+                body.extend(values.flat_map(|value| [value.to_le_bytes(), 3u16.to_le_bytes()].concat()));
+            } else {
+                body.extend(values.flat_map(u16::to_le_bytes));
+            }
+            let told = (steps.len() as u16).wrapping_sub(if at as u32 == wrong { 7 } else { 1 });
+            bytes.extend(key.to_le_bytes());
+            bytes.extend(told.to_le_bytes());
+            offsets.extend(offset.to_le_bytes());
+            offset += body.len() as u32;
+            bodies.extend(body);
+        }
+        if !has_runs || containers.len() >= 4 {
+            bytes.extend(offsets);
+        }
+        bytes.extend(bodies);
+        bytes
+    })
+}
+
+/// Parts that mostly ascend.
+fn hostile_parts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    (proptest::collection::vec(hostile_part(), 0..4), 0..9u8).prop_map(|(mut parts, order)| {
+        if order > 0 {
+            parts.sort_by_key(|part| part[0]);
+            parts.dedup_by_key(|part| part[0]);
+        }
+        parts
+    })
+}
+
+/// Says that a part has containers of runs; its count, less one, is in the upper half.
+const RUNS: u32 = 12347;
+
 proptest! {
     #[test]
     fn the_set_does_what_an_ordered_set_does(
@@ -380,6 +446,34 @@ proptest! {
         if let Ok(set) = SeqSet::decode(&bytes) {
             prop_assert_eq!(set.iter().count() as u64, set.len());
             prop_assert_eq!(&decoded(&set), &set);
+        }
+    }
+
+    /// Heads and containers as a writer of the layout could have made them, whatever they say of themselves.
+    #[test]
+    fn what_bytes_may_ask_for_is_in_proportion_to_them(
+        parts in hostile_parts(),
+        count in prop_oneof![8 => Just(None), 1 => (0..6u64).prop_map(Some), 1 => any::<u64>().prop_map(Some)],
+        cut in prop_oneof![8 => Just(0), 1 => 1..4usize],
+    ) {
+        let count = count.unwrap_or(parts.len() as u64);
+        let mut bytes = count.to_le_bytes().to_vec();
+        bytes.extend(parts.concat());
+        bytes.truncate(bytes.len() - cut.min(bytes.len()));
+        let mut read = Err(MalformedSet);
+        let memory = allocation_counter::measure(|| read = SeqSet::decode(&bytes));
+        let most = (300 << 10) + 64 * bytes.len() as u64;
+        prop_assert!(memory.bytes_max < most, "{} allocated for {} bytes", memory.bytes_max, bytes.len());
+        if let Ok(set) = read {
+            prop_assert!(set.memory_bytes() <= 64 * bytes.len() + 1024, "{set:?}");
+            let mut again = Vec::new();
+            set.encode(&mut again);
+            prop_assert!(again.len() <= bytes.len(), "{} bytes are {} now", bytes.len(), again.len());
+            let reread = SeqSet::decode(&again).unwrap();
+            let mut last = Vec::new();
+            reread.encode(&mut last);
+            prop_assert_eq!(&reread, &set);
+            prop_assert_eq!(last, again);
         }
     }
 

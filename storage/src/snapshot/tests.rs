@@ -7,9 +7,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_lite::stream;
 use natrium_model::Timestamp;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::chunk::{CHUNK_HEAD_LEN, Chain, Kind, Pin, Totals};
 use super::{ChunkError, Restore, RestoreError, Restored, SnapshotError, restore};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::Disk;
@@ -17,6 +20,7 @@ use crate::disk::sim::{Faults, SimDisk};
 use crate::engine::Engine;
 use crate::keys::StreamKey;
 use crate::message::{Message, NEVER, NewMessage, Purge, State};
+use crate::record::{Record, SEQ_MAX};
 use crate::store::file::StoreOptions;
 use crate::store::{Admission, Store};
 use crate::test_machine;
@@ -359,4 +363,68 @@ fn a_crash_leaves_a_whole_store_or_none() {
         }
     }
     assert!(seen[0] > 20 && seen[1] > 1, "{seen:?}");
+}
+
+/// A snapshot that another program could have made: its checksums and its chain are right, and it says what it likes.
+fn made_up(pin: Pin, chunks: &[Vec<(u64, usize)>], totals: Option<Totals>) -> Vec<Bytes> {
+    let mut chain = Chain::begin(5);
+    let mut chunk = vec![0; CHUNK_HEAD_LEN];
+    pin.encode(&mut chunk);
+    let mut made = vec![chain.seal(Kind::Head, chunk)];
+    let (mut seq, mut told) = (pin.first - 1, Totals::default());
+    for records in chunks {
+        let mut chunk = vec![0; CHUNK_HEAD_LEN];
+        for &(step, payload) in records {
+            seq += step;
+            let record = Record {
+                seq: seq.max(1),
+                timestamp: Timestamp(seq as i64),
+                expires: None,
+                due: None,
+                subject: b"a",
+                headers: b"",
+                payload: &vec![1; payload],
+            };
+            record.encode(5, &mut chunk);
+        }
+        told.messages += records.len() as u64;
+        told.bytes += (chunk.len() - CHUNK_HEAD_LEN) as u64;
+        made.push(chain.seal(Kind::Messages, chunk));
+    }
+    let mut chunk = vec![0; CHUNK_HEAD_LEN];
+    totals.unwrap_or(told).encode(&mut chunk);
+    made.push(chain.seal(Kind::Trailer, chunk));
+    made
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_a_snapshot_says_is_a_store_or_refused(
+        first in prop_oneof![1..3u64, 1..SEQ_MAX],
+        span in prop_oneof![1 => 0..30u64, 3 => 1_000_000..1u64 << 26],
+        messages in prop_oneof![0..4u64, 0..40u64],
+        has_time in prop_oneof![4 => Just(true), 1 => Just(false)],
+        records in vec(vec((prop_oneof![30 => 1..4u64, 1 => 0..50_000u64], 0..300usize), 0..8), 0..5),
+        lies in prop_oneof![4 => Just(None), 1 => (0..40u64, 0..9000u64).prop_map(Some)],
+    ) {
+        let last = (first - 1).saturating_add(span).min(SEQ_MAX);
+        let pin = Pin { first, last, last_timestamp: has_time.then_some(Timestamp(7)), messages };
+        let count = records.iter().flatten().count() as u64;
+        let totals = lies.map(|(messages, bytes)| Totals { messages, bytes, ..Totals::default() });
+        run(1, async |engine| {
+            let made = made_up(pin, &records, totals);
+            match restore(engine.clone(), options("b"), stream::iter(made)).await {
+                Ok(told) => {
+                    assert_eq!(told.messages, count);
+                    let store = open(&engine, options("b")).await;
+                    let state = store.state().await.unwrap();
+                    assert_eq!((state.messages, state.last_seq), (count, last));
+                }
+                Err(RestoreError::Chunk(ChunkError::Invalid { .. })) => {}
+                Err(other) => panic!("{other}"),
+            }
+        });
+    }
 }
