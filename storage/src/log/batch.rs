@@ -130,7 +130,6 @@ impl Builder {
     }
 
     /// A batch without entries.
-    #[cfg(test)]
     pub(super) fn empty() -> Self {
         Self::of(&[])
     }
