@@ -37,15 +37,22 @@ pub(crate) enum Headless {
     Unreadable,
 }
 
-/// The head in the first bytes of a file, up to [`HEAD_LEN`] of them: of the two copies the one that can be read.
+/// The head in the first bytes of a file, up to [`HEAD_LEN`] of them: of the two copies the one that can be read. One that is
+/// of another version says so although the other is damaged.
 pub(crate) fn head_of(bytes: &[u8]) -> Result<Header, Headless> {
-    let head = Header::decode(bytes)
-        .or_else(|error| bytes.get(PAGE_SIZE..).map_or(Err(error), Header::decode).map_err(|_| error));
-    match head {
-        Err(HeaderError::Version(version)) => Err(Headless::Version(version)),
-        _ if bytes.len() < HEAD_LEN => Err(Headless::TooShort),
-        Ok(header) => Ok(header),
-        Err(HeaderError::NotABlock | HeaderError::Damaged) => Err(Headless::Unreadable),
+    let mut version = None;
+    for copy in [bytes, bytes.get(PAGE_SIZE..).unwrap_or_default()] {
+        match Header::decode(copy) {
+            Ok(_) if bytes.len() < HEAD_LEN => return Err(Headless::TooShort),
+            Ok(header) => return Ok(header),
+            Err(HeaderError::Version(of)) => version = Some(of),
+            Err(HeaderError::NotABlock | HeaderError::Damaged) => {}
+        }
+    }
+    match version {
+        Some(version) => Err(Headless::Version(version)),
+        None if bytes.len() < HEAD_LEN => Err(Headless::TooShort),
+        None => Err(Headless::Unreadable),
     }
 }
 
@@ -94,6 +101,7 @@ pub(crate) fn latest<T>(blocks: Vec<T>, life: impl Fn(&T) -> (u64, u64)) -> (Vec
 #[cfg(test)]
 mod tests {
     use natrium_model::Timestamp;
+    use xxhash_rust::xxh64::xxh64;
 
     use super::*;
     use crate::block::header::Coding;
@@ -128,6 +136,22 @@ mod tests {
         assert_eq!(head_of(&[0; HEAD_LEN]), Err(Headless::Unreadable));
         for len in [0, 100, PAGE_SIZE, HEAD_LEN - 1] {
             assert_eq!(head_of(&head[..len]), Err(Headless::TooShort), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn one_copy_is_enough_to_tell_another_version() {
+        let mut head = header().encode();
+        for page in head.chunks_mut(PAGE_SIZE) {
+            page[8] = 9;
+            let checksum = xxh64(&page[..PAGE_SIZE - 8], 0);
+            page[PAGE_SIZE - 8..].copy_from_slice(&checksum.to_le_bytes());
+        }
+        assert_eq!(head_of(&head), Err(Headless::Version(9)));
+        for at in [20, PAGE_SIZE + 20] {
+            let mut damaged = head.clone();
+            damaged[at] ^= 1;
+            assert_eq!(head_of(&damaged), Err(Headless::Version(9)), "byte {at}");
         }
     }
 
