@@ -193,3 +193,162 @@ fn push_span(spans: &mut Spans, span: Option<Span>, next: u32) {
         pushed.expect("frames of a scan stand one behind another");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use natrium_model::Timestamp;
+
+    use super::*;
+    use crate::block::frame::{FrameHead, FrameKind};
+    use crate::block::header::{Coding, StreamId};
+    use crate::block::scan::{Damage, DamageKind, ScannedFrame};
+    use crate::record::Record;
+
+    const SALT: u64 = 3;
+
+    fn header(first: u64) -> Header {
+        Header {
+            stream: StreamId([1; 16]),
+            number: 4,
+            generation: 0,
+            salt: SALT,
+            created: Timestamp(1),
+            first,
+            absorbed_below: 4,
+            coding: Coding::default(),
+            wrapped_key: Vec::new(),
+        }
+    }
+
+    /// Frames, each of the messages of these sequences or of one control.
+    struct Block(Scan);
+
+    impl Block {
+        fn messages(mut self, seqs: RangeInclusive<u64>) -> Self {
+            let mut plain = Vec::new();
+            for seq in seqs {
+                let (subject, headers, payload) = (&b"a"[..], &b""[..], &b"x"[..]);
+                let timestamp = Timestamp(seq as i64);
+                Record { seq, timestamp, expires: None, due: None, subject, headers, payload }
+                    .encode(SALT, &mut plain);
+            }
+            self.push(plain);
+            self
+        }
+
+        fn control(mut self, control: Control) -> Self {
+            let mut plain = Vec::new();
+            control.encode(SALT, &mut plain);
+            self.push(plain);
+            self
+        }
+
+        fn push(&mut self, plain: Vec<u8>) {
+            let before = self.0.frames.last();
+            let at = before.map_or(0, |frame| frame.head.at + frame.plain.len() as u32);
+            let offset = before.map_or(8192, |frame| frame.offset + frame.head.len_on_disk());
+            let head = FrameHead {
+                kind: FrameKind::Entries,
+                is_last: true,
+                is_compressed: false,
+                commit: self.0.frames.len() as u64 + 1,
+                index: 0,
+                stored_len: plain.len() as u32,
+                plain_len: plain.len() as u32,
+                at,
+                body_checksum: 0,
+            };
+            self.0.frames.push(ScannedFrame { offset, head, plain: Bytes::from(plain) });
+        }
+
+        fn damage(mut self) -> Self {
+            let before_frame = self.0.frames.len();
+            self.0.damage.push(Damage { range: 0..1, before_frame, kind: DamageKind::Body });
+            self
+        }
+
+        fn told(&self, later: &Later) -> FromEntries {
+            told_by_entries(&header(10), &self.0, later)
+        }
+    }
+
+    fn block() -> Block {
+        Block(Scan::default())
+    }
+
+    fn bounds(first: u64, last: u64) -> Control {
+        Control::Bounds { first, last, timestamp: Timestamp(99) }
+    }
+
+    fn runs(seqs: &SeqSet) -> Vec<(u64, u64)> {
+        seqs.runs().collect()
+    }
+
+    #[test]
+    fn each_damage_is_told_with_the_sequences_that_are_missing_behind_it() {
+        let block =
+            block().messages(10..=12).damage().messages(15..=16).damage().damage().control(bounds(1, 20));
+        let told = block.told(&Later::default());
+        assert_eq!(runs(&told.lost), [(13, 14), (17, 20)]);
+        assert_eq!(told.gaps, [(0, 13..=14), (2, 17..=20)]);
+        assert_eq!((told.left.first, told.left.last, told.left.messages), (10, 20, 5));
+        assert!(told.broken_frames.is_empty());
+    }
+
+    #[test]
+    fn what_is_deleted_purged_or_cut_is_not_lost() {
+        let damaged = || block().messages(10..=12).damage().messages(19..=20);
+        let deleted = damaged().control(Control::Deleted { first: 13, last: 14 });
+        assert_eq!(runs(&deleted.told(&Later::default()).lost), [(15, 18)]);
+        let purged = damaged().control(bounds(16, 20)).told(&Later::default());
+        assert_eq!((runs(&purged.lost), purged.left.messages), (vec![(16, 18)], 2));
+
+        let mut later = Later::default();
+        let mut behind =
+            Summary { first: 31, last: 40, plain_len: 9, truncated: Some(15), ..Summary::default() };
+        behind.tombstones.insert(14);
+        assert!(later.hear(9, &behind).is_empty());
+        let cut = damaged().told(&later);
+        assert_eq!((runs(&cut.lost), cut.left.last, cut.left.messages), (vec![(13, 13), (15, 15)], 15, 3));
+        assert_eq!(cut.rows.len(), 3, "what is above the cut is not told of");
+    }
+
+    #[test]
+    fn what_later_blocks_delete_is_not_left_but_told_of_as_its_own() {
+        let mut later = Later::default();
+        let mut behind = Summary { first: 21, last: 30, plain_len: 9, low: 11, ..Summary::default() };
+        behind.tombstones.insert(15);
+        assert!(later.hear(9, &behind).is_empty());
+        let told = block().messages(10..=20).told(&later);
+        assert_eq!((told.own.messages, told.left.messages), (11, 9));
+        assert_eq!(runs(&told.left.gone), [(10, 10), (15, 15)]);
+        assert_eq!(told.spans.iter().count(), 1);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_ends_its_frame() {
+        let mut block = block().messages(10..=11).messages(12..=13);
+        let mut plain = block.0.frames[1].plain.to_vec();
+        let last = plain.len() - 1;
+        plain[last] ^= 1;
+        block.0.frames[1].plain = Bytes::from(plain);
+        let told = block.told(&Later::default());
+        assert_eq!((told.broken_frames, told.left.messages), (vec![1], 3));
+    }
+
+    #[test]
+    fn a_footer_is_cut_where_later_blocks_say_that_it_ends() {
+        let (summary, rows) = {
+            let told = block().messages(10..=20).told(&Later::default());
+            (told.own, told.rows)
+        };
+        let mut later = Later::default();
+        let behind = Summary { first: 18, last: 30, plain_len: 9, ..Summary::default() };
+        assert!(later.hear(9, &behind).is_empty());
+        let deleted = later.deleted_in(4, &summary);
+        assert_eq!(runs(&deleted), [(18, 20)]);
+        let left = left_of_footer(&summary, Some(rows), &deleted, &later);
+        assert_eq!((left.last, left.messages, left.gone.is_empty()), (17, 8, true));
+    }
+}

@@ -23,6 +23,16 @@ pub(super) struct Ruin {
     held_deletes: bool,
 }
 
+impl Ruin {
+    /// Whether messages that came back may push others out.
+    pub(super) fn may_evict(&self, limits: &Limits) -> bool {
+        let is_limited = limits.max_messages.is_some()
+            || limits.max_bytes.is_some()
+            || limits.max_messages_per_subject.is_some();
+        self.held_deletes && is_limited
+    }
+}
+
 /// Flips a bit in one of a store's blocks.
 pub(super) fn strike(disk: &SimDisk, options: &StoreOptions, chance: &mut Chance) -> Option<Ruin> {
     let folder = options.folder.to_str().unwrap();
@@ -80,7 +90,7 @@ pub(super) async fn check(store: &Store<SimDisk>, recovery: &Recovery, model: &M
                 assert!(may_be_lost.contains(*seq), "{seq} is damaged, {ruin:?}, {recovery:?}");
             }
             // Limits make room for what came back.
-            Ok(None) if ruin.as_ref().is_some_and(|ruin| ruin.held_deletes) && may_evict(&model.limits) => {}
+            Ok(None) if ruin.as_ref().is_some_and(|ruin| ruin.may_evict(&model.limits)) => {}
             Ok(None) => panic!("{seq} is gone and nobody tells, {ruin:?}, {recovery:?}"),
             Err(error) => panic!("{seq}: {error}, {ruin:?}"),
         }
@@ -100,9 +110,4 @@ pub(super) async fn check(store: &Store<SimDisk>, recovery: &Recovery, model: &M
         }
         assert!(store.last_seq() <= model.last, "sequences came from nowhere, {ruin:?}");
     }
-}
-
-/// Whether messages that came back may push others out.
-fn may_evict(limits: &Limits) -> bool {
-    limits.max_messages.is_some() || limits.max_bytes.is_some() || limits.max_messages_per_subject.is_some()
 }

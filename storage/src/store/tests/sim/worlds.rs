@@ -122,7 +122,7 @@ impl World {
                 }
                 self.disk = if self.chance.one_in(2) { self.disk.crash() } else { self.disk.kill() };
                 for (options, state) in self.options.iter().zip(&self.closed) {
-                    inspected::check(&self.disk, options, state);
+                    inspected::check_closed(&self.disk, options, state);
                 }
             }
             Some(End::Running) | None => {
@@ -338,6 +338,7 @@ impl World {
         assert_eq!(model.limits, limits);
         let ruin = rot::strike(&self.disk, &self.options[at], &mut self.chance);
         for _ in 0..2 {
+            let report = inspected::look(&self.disk, &self.options[at], Some("log"));
             let machine = Machine::new(self.disk.clone());
             machine
                 .run_until_off(async {
@@ -346,6 +347,10 @@ impl World {
                         .await
                         .unwrap_or_else(|error| panic!("{error} after {ruin:?}"));
                     rot::check(&store, &recovery, &model, &ruin).await;
+                    let may_evict = ruin.as_ref().is_some_and(|ruin| ruin.may_evict(&limits));
+                    if let Some(report) = report.as_ref().filter(|_| !may_evict) {
+                        inspected::check_opened(report, &store, &recovery).await;
+                    }
                     store.close().await.unwrap();
                     engine.close().await.unwrap();
                 })
