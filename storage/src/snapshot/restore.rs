@@ -43,6 +43,10 @@ pub enum RestoreError {
     Chunk(#[from] ChunkError),
     #[error("the snapshot ends before its last chunk: {chunks} came")]
     Incomplete { chunks: u64 },
+    /// What is not there is kept in memory, some 50 bytes for each 65,536 sequences in a row, and a snapshot of a few hundred
+    /// bytes can name any number of them.
+    #[error("of the snapshot's sequences {missing} are missing: more than {GAPS_MAX} are not restored")]
+    Sparse { missing: u64 },
     #[error("there is something in {} already", folder.display())]
     Occupied { folder: PathBuf },
     #[error(transparent)]
@@ -103,6 +107,10 @@ impl<D: Disk> Restore<D> {
         match (kind, &self.begun) {
             (Kind::Head, _) => {
                 let pin = Pin::decode(&body).ok_or(invalid)?;
+                let missing = (pin.last + 1).saturating_sub(pin.first).saturating_sub(pin.messages);
+                if missing > GAPS_MAX {
+                    return Err(RestoreError::Sparse { missing });
+                }
                 self.begun = Some((self.open(&pin).await?, pin));
             }
             (Kind::Messages, Some((store, pin))) => {
@@ -270,3 +278,6 @@ async fn sync_path_to<D: Disk>(disk: &D, path: &Path) -> Result<(), DiskError> {
 }
 
 const RESTORING: &str = ".restoring-";
+
+/// Sequences without a message that a restore takes: some 50 MB of memory.
+const GAPS_MAX: u64 = 1 << 36;

@@ -397,6 +397,17 @@ fn made_up(pin: Pin, chunks: &[Vec<(u64, usize)>], totals: Option<Totals>) -> Ve
     made
 }
 
+#[test]
+fn a_snapshot_of_hardly_anything_may_not_ask_for_all_of_memory() {
+    run(1, async |engine| {
+        let pin = Pin { first: 1, last: 1 << 40, last_timestamp: Some(Timestamp(7)), messages: 2 };
+        let made = made_up(pin, &[vec![(1, 10), ((1 << 40) - 1, 10)]], None);
+        let refused = restore(engine, options("b"), stream::iter(made)).await;
+        let missing = (1 << 40) - 2;
+        assert!(matches!(refused, Err(RestoreError::Sparse { missing: told }) if told == missing), "{refused:?}");
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
