@@ -377,6 +377,12 @@ impl Commits {
         mut bytes: Bytes,
         step: u64,
     ) -> bool {
+        // What fits a batch of its own is not split over two: a crash would leave half of it.
+        let pages = (offset % PAGE + bytes.len() as u64).div_ceil(PAGE) as usize;
+        let needed = pages * (PAGE_SIZE + overhead_max(room.path));
+        if !builder.is_empty() && builder.len() + needed > room.limit {
+            return false;
+        }
         while !bytes.is_empty() {
             if builder.len() + overhead_max(room.path) + PAGE_SIZE > room.limit {
                 self.queue[0] = Commit::Overwrite { offset, bytes, step };

@@ -404,7 +404,10 @@ fn a_snapshot_of_hardly_anything_may_not_ask_for_all_of_memory() {
         let made = made_up(pin, &[vec![(1, 10), ((1 << 40) - 1, 10)]], None);
         let refused = restore(engine, options("b"), stream::iter(made)).await;
         let missing = (1 << 40) - 2;
-        assert!(matches!(refused, Err(RestoreError::Sparse { missing: told }) if told == missing), "{refused:?}");
+        assert!(
+            matches!(refused, Err(RestoreError::Sparse { missing: told }) if told == missing),
+            "{refused:?}"
+        );
     });
 }
 

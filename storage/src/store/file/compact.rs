@@ -65,9 +65,7 @@ impl<D: Disk> FileMedia<D> {
     pub(super) async fn rewrite(&self, store: &Store<D>, number: BlockNumber) -> Result<(), StoreError> {
         // Whatever is to be erased from here on is put down again, and the block rewritten again.
         self.to_be_erased.borrow_mut().retain(|erased| *erased != number);
-        self.rewriting.set(Some(number));
         let done = self.try_rewrite(store, number).await;
-        self.rewriting.set(None);
         if !matches!(done, Ok(true)) {
             self.left_alone.borrow_mut().push(number);
         }

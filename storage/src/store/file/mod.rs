@@ -113,8 +113,6 @@ pub struct FileMedia<D: Disk> {
     left_alone: RefCell<Vec<BlockNumber>>,
     /// Blocks with messages that are to be overwritten, which only a rewrite can.
     to_be_erased: RefCell<Vec<BlockNumber>>,
-    /// The block that is being rewritten: what is overwritten in it now may have been copied before.
-    rewriting: Cell<Option<BlockNumber>>,
     scrub: Cell<ScrubPlace>,
     losses: RefCell<Losses>,
 }
@@ -174,7 +172,6 @@ impl<D: Disk> FileMedia<D> {
             maintained: Signal::default(),
             left_alone: RefCell::default(),
             to_be_erased: RefCell::default(),
-            rewriting: Cell::default(),
             scrub: Cell::default(),
             losses: RefCell::default(),
         }
