@@ -393,6 +393,31 @@ fn metrics_are_open_metrics_text() {
     assert_eq!(connections, 5);
 }
 
+#[test]
+fn metrics_show_how_the_shards_fare() {
+    let server = Monitored::natrium(2, "");
+    // Six are on both shards.
+    let mut clients: Vec<_> = (0..6).map(|_| server.client("{}")).collect();
+    for client in &mut clients {
+        client.tell("SUB foo 1\r\n");
+    }
+    clients[0].tell(&"PUB foo 5\r\nhello\r\n".repeat(100));
+    // Answered once what the other shards had sent was taken in.
+    for client in &mut clients {
+        client.tell("");
+    }
+    let answer = server.get("/metrics");
+    let sum = |name: &str| -> f64 {
+        let values = answer.body.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    };
+    assert!(sum("natrium_loop_stall_seconds_count") > 0.0 && sum("natrium_loop_stall_seconds_sum") > 0.0);
+    assert!(sum("natrium_lane_depth_messages_count") > 0.0);
+    assert!(sum("natrium_lane_depth_messages_sum") >= 100.0, "{}", answer.body);
+    // Each of the six got a hundred messages of 20 bytes.
+    assert!(sum("natrium_flush_bytes_sum") >= 6.0 * 100.0 * 20.0, "{}", answer.body);
+}
+
 // go: server/monitor_test.go TestMonitorHandleRoot
 #[test]
 fn the_root_links_to_the_pages() {

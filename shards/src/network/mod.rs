@@ -30,6 +30,7 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 use slab::Slab;
 
+use crate::distribution::Distribution;
 use bell::Bell;
 pub(crate) use bell::Pull;
 pub(crate) use tcp::Tcp;
@@ -50,6 +51,8 @@ pub(crate) struct Network {
     outside: Cell<usize>,
     /// The driver, while it has left sleeping to glommio's reactor. Whatever runs then wakes it: it may have set a deadline.
     absent: RefCell<Option<Waker>>,
+    /// How long tasks ran between two looks at the sockets, in nanoseconds.
+    stalls: RefCell<Distribution>,
     ended: Cell<bool>,
 }
 
@@ -71,6 +74,8 @@ struct Driver {
     polls: u64,
     /// Turns in which tasks ran since it looked at the sockets.
     turns: u32,
+    /// When it looked at the sockets last, unless it left sleeping to glommio's reactor since.
+    looked: Option<Instant>,
     /// The epoll descriptor as glommio's reactor watches it, and its watch while it does.
     watched: PollableFd<OwnedFd>,
     watch: Option<PollState>,
@@ -112,6 +117,7 @@ pub(crate) async fn run<T>(main: impl Future<Output = T>) -> io::Result<T> {
         // As if a task had run: glommio polls what it spawns at once, and `main` is still to come.
         polls: network.polls.get().wrapping_sub(1),
         turns: 0,
+        looked: None,
         watched,
         watch: None,
     };
@@ -145,6 +151,15 @@ pub async fn outside<T>(awaited: impl Future<Output = T>) -> T {
     network.outside.update(|count| count + 1);
     let _outside = Outside(network);
     awaited.await
+}
+
+/// Shows how long tasks of this shard ran between two looks at its sockets, in nanoseconds: what one turn kept others waiting.
+/// Turns in which a file or a blocking thread was waited for are not in it.
+///
+/// # Panics
+/// Outside of a shard.
+pub fn loop_stalls<R>(show: impl FnOnce(&Distribution) -> R) -> R {
+    show(&current().stalls.borrow())
 }
 
 /// Lets the driver know that a task ran.
@@ -183,6 +198,7 @@ impl Network {
             polls: Cell::new(0),
             outside: Cell::new(0),
             absent: RefCell::default(),
+            stalls: RefCell::default(),
             ended: Cell::new(false),
         })
     }
@@ -252,19 +268,27 @@ impl Driver {
         }
         self.watch = None;
         let may_sleep = !ran && !rang && network.bell.fall_asleep();
+        let now = Instant::now();
+        if let Some(looked) = self.looked {
+            let stall = now.saturating_duration_since(looked).as_nanos();
+            network.stalls.borrow_mut().record(u64::try_from(stall).unwrap_or(u64::MAX));
+        }
         if may_sleep {
-            network.timers.arm(Instant::now());
+            network.timers.arm(now);
         }
         network.wait(!may_sleep);
         network.bell.awake();
         network.bell.wake_rung();
-        network.timers.wake_due(Instant::now());
+        let now = Instant::now();
+        self.looked = Some(now);
+        network.timers.wake_due(now);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
     /// Leaves sleeping, and deciding whether to, to glommio's reactor.
     fn leave_sleeping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.looked = None;
         self.network.wait(true);
         self.network.timers.wake_due(Instant::now());
         self.network.timers.arm(Instant::now());

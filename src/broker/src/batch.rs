@@ -16,6 +16,7 @@ pub struct Batch {
     shared: Vec<Bytes>,
     /// Bytes of `shared`.
     shared_bytes: usize,
+    messages: u32,
     /// A word to a publisher is in it.
     is_urgent: bool,
 }
@@ -77,11 +78,19 @@ impl Batch {
         self.bytes.clear();
         self.shared.clear();
         self.shared_bytes = 0;
+        self.messages = 0;
         self.is_urgent = false;
+    }
+
+    /// How many messages it holds.
+    #[must_use]
+    pub fn messages(&self) -> u32 {
+        self.messages
     }
 
     /// Appends a message. `shared` is the payload by reference where it is large: it is made once for all shards.
     pub(crate) fn push_frame(&mut self, frame: &Frame<'_>, shared: Option<&Bytes>) {
+        self.messages += 1;
         let message = &frame.message;
         let head = FrameHead {
             account: frame.account.0,

@@ -61,20 +61,30 @@ pub(crate) fn push(broker: &mut Broker, lanes: &LaneEnds<Batch>, shards: usize) 
     pushed
 }
 
-/// Takes in everything other shards have sent; `after` is called behind each batch.
+/// Takes in everything other shards have sent; `after` is called behind each batch. `drained` hears how many messages each lane
+/// had that had any.
 pub(crate) fn drain(
     broker: &mut Broker,
     lanes: &LaneEnds<Batch>,
     now: Instant,
     mut after: impl FnMut(&mut Broker),
+    drained: impl Fn(u64),
 ) {
+    let (mut lane, mut messages) = (0, 0);
     lanes.drain(|from, parcel| {
+        if lane != from {
+            lane = from;
+            if messages > 0 {
+                drained(std::mem::take(&mut messages));
+            }
+        }
         let mut batch = match parcel {
             Parcel::Control(batch) => {
                 broker.receive_notices(from, &batch);
                 batch
             }
             Parcel::Data(batch) => {
+                messages += u64::from(batch.messages());
                 broker.receive_messages(from, &batch, now);
                 batch
             }
@@ -83,6 +93,9 @@ pub(crate) fn drain(
         lanes.give_back(from, batch);
         after(broker);
     });
+    if messages > 0 {
+        drained(messages);
+    }
 }
 
 /// Whether a lane is so far behind that publishers must rest.

@@ -330,7 +330,8 @@ impl Shard {
     pub(crate) fn take_in(&self, now: Instant) {
         let mut congested = Vec::new();
         let mut broker = self.broker.borrow_mut();
-        lane_traffic::drain(&mut broker, &self.lanes, now, |broker| self.flush_if_due(broker));
+        let drained = |messages| self.tally.drained(messages);
+        lane_traffic::drain(&mut broker, &self.lanes, now, |broker| self.flush_if_due(broker), drained);
         broker.take_congested(&mut congested);
         drop(broker);
         if !self.shared.rules.publisher_rest {
@@ -429,21 +430,24 @@ impl Shard {
         let conn = broker.conn_mut(client.key);
         if !client.is_blocked() {
             let mut socket = client.socket.borrow_mut();
-            let mut moves = false;
+            let mut flushed = 0;
             while !conn.outbox.is_empty() {
                 let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
                 let used = conn.outbox.fill(&mut slices);
                 match socket.try_write(&slices[..used]) {
                     Some(Ok(written)) => {
                         conn.outbox.advance(written);
-                        moves = true;
+                        flushed += written;
                     }
                     Some(Err(_)) => return client.close(CloseReason::WriteError),
                     None => {
-                        client.block(Backlog::new(conn.outbox.pending(), moves, Instant::now()));
+                        client.block(Backlog::new(conn.outbox.pending(), flushed > 0, Instant::now()));
                         break;
                     }
                 }
+            }
+            if flushed > 0 {
+                self.tally.flushed(flushed);
             }
         }
         if conn.has_overflowed() || conn.outbox.pending() > self.shared.rules.max_pending {

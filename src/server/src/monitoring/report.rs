@@ -8,7 +8,7 @@ use natrium_client::Connection;
 use natrium_model::{AccountId, CloseReason, ShardId, Timestamp};
 use natrium_monitor::{
     AccountCounters, ClientType, Closing, Collected, ConnCounters, ConnFacts, ConnSelection, ConnSnapshot,
-    Counters, InterestStats, ShardSnapshot, SubFacts, SubSelection, SubSnapshot, Summary, Traffic,
+    Counters, InterestStats, ShardSnapshot, SubFacts, SubSelection, SubSnapshot, Traffic,
 };
 
 use super::Question;
@@ -94,9 +94,9 @@ fn shard_snapshot(shard: &Shard, broker: &Broker) -> ShardSnapshot {
             stale_connections: counts.stale_connections,
             stalled_clients: counts.stalled_clients,
         },
-        loop_stall_ns: Summary::default(),
-        lane_depth: Summary::default(),
-        flush_bytes: Summary::default(),
+        loop_stall_ns: natrium_shards::loop_stalls(super::tally::summary),
+        lane_depth: shard.tally.lane_depth(),
+        flush_bytes: shard.tally.flush_bytes(),
     }
 }
 

@@ -4,12 +4,17 @@ use std::cell::{Ref, RefCell};
 
 use natrium_client::Stats;
 use natrium_model::{AccountId, CloseReason};
-use natrium_monitor::{ClosedRing, ConnSnapshot, Traffic};
+use natrium_monitor::{ClosedRing, ConnSnapshot, Summary, Traffic};
+use natrium_shards::Distribution;
 
 /// One shard's counts since the start, and its closed connections.
 pub(crate) struct Tally {
     counts: RefCell<Counts>,
     closed: RefCell<ClosedRing<ConnSnapshot>>,
+    /// Messages in a lane when it was drained.
+    lane_depth: RefCell<Distribution>,
+    /// Bytes one flush wrote to one socket.
+    flush_bytes: RefCell<Distribution>,
 }
 
 /// See [`natrium_monitor::Counters`].
@@ -34,7 +39,30 @@ pub(super) struct AccountCounts {
 impl Tally {
     /// For a shard that remembers up to `closed_max` closed connections.
     pub(crate) fn new(closed_max: usize) -> Self {
-        Self { counts: RefCell::default(), closed: RefCell::new(ClosedRing::new(closed_max)) }
+        Self {
+            counts: RefCell::default(),
+            closed: RefCell::new(ClosedRing::new(closed_max)),
+            lane_depth: RefCell::default(),
+            flush_bytes: RefCell::default(),
+        }
+    }
+
+    /// A lane was drained of so many messages.
+    pub(crate) fn drained(&self, messages: u64) {
+        self.lane_depth.borrow_mut().record(messages);
+    }
+
+    /// A flush wrote so many bytes to one socket.
+    pub(crate) fn flushed(&self, bytes: usize) {
+        self.flush_bytes.borrow_mut().record(bytes as u64);
+    }
+
+    pub(super) fn lane_depth(&self) -> Summary {
+        summary(&self.lane_depth.borrow())
+    }
+
+    pub(super) fn flush_bytes(&self) -> Summary {
+        summary(&self.flush_bytes.borrow())
     }
 
     pub(crate) fn accepted(&self) {
@@ -79,6 +107,11 @@ impl Tally {
     pub(super) fn closed_connections(&self) -> Ref<'_, ClosedRing<ConnSnapshot>> {
         self.closed.borrow()
     }
+}
+
+pub(super) fn summary(distribution: &Distribution) -> Summary {
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| distribution.quantile(share));
+    Summary { count: distribution.count(), sum: distribution.sum(), p50, p99, p999, max: distribution.max() }
 }
 
 impl Counts {
