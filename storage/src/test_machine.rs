@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_lite::future::{or, yield_now};
+use natrium_model::Timestamp;
 
 use crate::disk::sim::{Faults, SimDisk};
 use crate::engine::{Background, Engine, EngineOptions, Spawn};
 use crate::log::{CommitLog, LogError, LogOptions};
+use crate::message::NewMessage;
+use crate::store::{Admission, Store};
 
 /// A disk and what runs on it. Tasks are polled in turn, and only those that were woken.
 pub(crate) struct Machine {
@@ -134,6 +137,25 @@ pub(crate) fn run<T>(disk: &SimDisk, seed: u64, work: impl AsyncFnOnce(Engine<Si
 pub(crate) fn options() -> EngineOptions {
     let log = LogOptions { segment_len: 1 << 20, ..LogOptions::default() };
     EngineOptions { log, ..EngineOptions::default() }
+}
+
+/// Messages 1 to `count` of 400 bytes, over so many subjects, twenty to a commit.
+pub(crate) async fn fill(store: &Store<SimDisk>, count: u64, subjects: u64) {
+    for n in 1..=count {
+        let subject = format!("s.{}", n % subjects);
+        let message = NewMessage {
+            subject: subject.as_bytes(),
+            headers: b"",
+            payload: &[n as u8; 400],
+            timestamp: Timestamp(n as i64),
+            expires: None,
+            due: None,
+        };
+        let appended = store.append(&message, Admission::Checked).await.unwrap();
+        if n.is_multiple_of(20) {
+            store.committed(appended.commit).await.unwrap();
+        }
+    }
 }
 
 /// Waits until the background has nothing to do.

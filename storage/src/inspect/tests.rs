@@ -14,9 +14,9 @@ use crate::disk::Disk;
 use crate::disk::sim::{Faults, SimDisk};
 use crate::engine::Engine;
 use crate::keys::StreamKey;
-use crate::message::{NewMessage, Purge};
+use crate::message::Purge;
+use crate::store::Store;
 use crate::store::file::{Recovery, StoreOptions};
-use crate::store::{Admission, Store};
 use crate::test_machine::{self, settle};
 
 const SEED: [u8; 32] = [5; 32];
@@ -32,21 +32,7 @@ fn inspect() -> InspectOptions {
 
 async fn fill(engine: &Engine<SimDisk>, options: StoreOptions) -> Store<SimDisk> {
     let (store, _) = Store::open(engine.clone(), options).await.unwrap();
-    for n in 1..=1000u64 {
-        let subject = format!("s.{}", n % 5);
-        let message = NewMessage {
-            subject: subject.as_bytes(),
-            headers: b"",
-            payload: &[n as u8; 400],
-            timestamp: Timestamp(n as i64),
-            expires: None,
-            due: None,
-        };
-        let appended = store.append(&message, Admission::Checked).await.unwrap();
-        if n.is_multiple_of(20) {
-            store.committed(appended.commit).await.unwrap();
-        }
-    }
+    test_machine::fill(&store, 1000, 5).await;
     let purge = Purge { subject: Some(b"s.3"), below: Some(500), ..Purge::default() };
     let (_, commit) = store.purge(purge).await.unwrap();
     store.committed(commit).await.unwrap();

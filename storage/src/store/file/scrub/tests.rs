@@ -24,21 +24,7 @@ async fn open(engine: &Engine<SimDisk>) -> (Store<SimDisk>, Recovery) {
 /// A store of some sealed blocks.
 async fn fill(engine: &Engine<SimDisk>) -> Store<SimDisk> {
     let (store, _) = open(engine).await;
-    for n in 1..=MESSAGES {
-        let subject = format!("s.{}", n % 3);
-        let message = NewMessage {
-            subject: subject.as_bytes(),
-            headers: b"",
-            payload: &[n as u8; 400],
-            timestamp: Timestamp(n as i64),
-            expires: None,
-            due: None,
-        };
-        let appended = store.append(&message, Admission::Checked).await.unwrap();
-        if n.is_multiple_of(20) {
-            store.committed(appended.commit).await.unwrap();
-        }
-    }
+    test_machine::fill(&store, MESSAGES, 3).await;
     settle(engine).await;
     store
 }

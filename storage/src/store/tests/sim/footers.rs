@@ -18,7 +18,7 @@ use crate::block::frame::FrameKind;
 use crate::block::header::{Coding, Compression, Encryption, Header, StreamId};
 use crate::block::scan::{Ending, Scan, scan};
 use crate::block::spans::Spans;
-use crate::block::summary::{Opening, Row, Summarizer, Summary, Times};
+use crate::block::summary::{Opening, Row, Summarizer, Summary};
 use crate::coding::{BlockCipher, decode_frame};
 use crate::disk::sim::{Faults, SimDisk};
 use crate::engine::Engine;
@@ -136,9 +136,7 @@ fn check_spans(spans: &Spans, scan: &Scan, rows: &[Row]) {
 
 fn without((summary, mut rows): Told, gone: &SeqSet, end: u64) -> Told {
     let subjects = summary.subjects.iter().map(|totals| totals.subject.clone()).collect();
-    let expiring = summary.expiring.iter().map(|&(seq, time)| Times { seq, expires: Some(time), due: None });
-    let due = summary.due.iter().map(|&(seq, time)| Times { seq, expires: None, due: Some(time) });
-    let times = expiring.chain(due).filter(|times| times.seq <= end).collect();
+    let times = summary.times().into_iter().filter(|times| times.seq <= end).collect();
     let mut left = Summary {
         last: summary.last.min(end),
         messages: 0,
