@@ -31,15 +31,20 @@ impl Running {
     }
 
     pub(crate) fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        let mut running = Self::begin(config, environment);
+        let path = running.ports_file();
+        running.await_that("its ports file", |_| path.exists());
+        running.ports = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        running
+    }
+
+    /// Starts the process and waits for nothing.
+    pub(crate) fn begin(config: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = command(config, folder.path());
         command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().unwrap();
-        let path = ports_file(folder.path(), process.id());
-        let mut running = Self { process, folder, ports: Value::Null };
-        running.await_that("its ports file", |_| path.exists());
-        running.ports = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        running
+        Self { process, folder, ports: Value::Null }
     }
 
     pub(crate) fn id(&self) -> u32 {

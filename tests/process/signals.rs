@@ -21,6 +21,18 @@ fn an_end_by_signal_is_a_success() {
     }
 }
 
+#[test]
+fn a_signal_that_comes_during_the_start_is_not_lost() {
+    for _ in 0..10 {
+        let mut server = Running::begin(QUIET, &[]);
+        while !server.read("log").contains("Starting nats-server") {}
+        server.signal(Signal::TERM);
+        assert_eq!(server.await_end(), Some(0));
+        assert!(server.read("log").contains("Server Exiting.."));
+        assert!(!server.ports_file().exists());
+    }
+}
+
 // go: server/server_test.go TestConcurrentShutdown
 // go: test/gosrv_test.go TestGoServerMultiShutdown
 #[test]

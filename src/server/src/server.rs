@@ -24,7 +24,7 @@ use crate::client_tls::{self, ClientTls};
 use crate::monitoring::{Endpoint, Monitor, MonitorError, ServerFacts};
 use crate::placement::Placement;
 use crate::shard::{self, Letter, Rules, Shared};
-use crate::signals::Running;
+use crate::signals::{self, Running};
 use crate::traces::Traces;
 
 /// Why the server could not start or had to stop.
@@ -112,6 +112,7 @@ fn serve(
     let cpus = natrium_shards::allowed_cpus().map_err(|error| ServerError::Io { what: "CPUs", error })?;
     let shards = options.shards.map_or(cpus.len(), usize::from).clamp(1, natrium_broker::SHARDS_MAX);
     natrium_shards::check_host(shards)?;
+    let signals = signals::listen().map_err(|error| ServerError::Io { what: "signals", error })?;
     let id = nkeys::KeyPair::new_server().public_key();
     let name = options.server_name.clone().unwrap_or_else(|| id.clone());
     let identity = Identity { id, name };
@@ -181,6 +182,7 @@ fn serve(
         traces: &mut traces,
         invocation,
         options,
+        signals,
     };
     let code = steered.await_end();
     endpoint.set_accepting(false);

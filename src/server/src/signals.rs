@@ -1,5 +1,6 @@
 //! What the operator tells a running server: to end, to send its clients away, to look at its files again.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use natrium_logging::LogHandle;
 use natrium_model::Timestamp;
 use natrium_shards::{Acceptor, MailboxSender};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
 
 use crate::monitoring::Endpoint;
 use crate::server::tell_all;
@@ -28,6 +30,16 @@ pub(crate) struct Running<'a> {
     pub(crate) traces: &'a mut Traces,
     pub(crate) invocation: &'a Invocation,
     pub(crate) options: &'a Options,
+    pub(crate) signals: Signals,
+}
+
+/// Signals wait here from now on, for [`Running::await_end`]: one that comes while the server still starts is not lost, and
+/// does not end it with files left behind.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn listen() -> io::Result<Signals> {
+    Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
 }
 
 /// Clients are being sent away.
@@ -42,22 +54,16 @@ const LAME_DUCK_POLL: Duration = Duration::from_millis(50);
 impl Running<'_> {
     /// Waits for the signal that ends the server, or for the end of lame duck mode; says what the exit code is.
     pub(crate) fn await_end(&mut self) -> ExitCode {
-        let Ok(mut signals) =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
-        else {
-            error!("signals cannot be received");
-            return ExitCode::FAILURE;
-        };
         let mut lame_duck: Option<LameDuck> = None;
         loop {
             let caught: Vec<i32> = match &mut lame_duck {
-                None => signals.wait().collect(),
+                None => self.signals.wait().collect(),
                 Some(lame_duck) => {
                     if self.lame_duck_is_over(lame_duck) {
                         return ExitCode::SUCCESS;
                     }
                     std::thread::sleep(LAME_DUCK_POLL);
-                    signals.pending().collect()
+                    self.signals.pending().collect()
                 }
             };
             for signal in caught {
