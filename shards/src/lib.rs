@@ -17,5 +17,5 @@ pub use executor::{Shards, on_shard, sleep, spawn, spawn_blocking};
 pub use host::{HostError, allowed_cpus, check_host};
 pub use lanes::{LaneEnds, Parcel, lanes};
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
-pub use network::{loop_stalls, outside};
+pub use network::{loop_stalls, outside, submitted};
 pub use socket::{Socket, TLS_HANDSHAKE, TlsFacts};

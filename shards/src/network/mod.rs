@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use glommio_ng::io::{PollState, PollableFd};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 use slab::Slab;
@@ -45,6 +46,8 @@ pub(crate) struct Network {
     sockets: RefCell<Slab<Readiness>>,
     /// Filled by each wait; kept for its allocation.
     events: RefCell<Vec<Event>>,
+    /// There is always something to read from it.
+    ready: PollableFd<OwnedFd>,
     /// How often tasks were polled.
     polls: Cell<u64>,
     /// What is awaited of glommio's reactor.
@@ -153,6 +156,21 @@ pub async fn outside<T>(awaited: impl Future<Output = T>) -> T {
     awaited.await
 }
 
+/// Returns when the kernel has what was asked of glommio's reactor before. That hands over what it has when no task can run
+/// any more: a device may be idle so long.
+///
+/// # Panics
+/// Outside of a shard.
+pub async fn submitted() {
+    let network = current();
+    let mut asked = PollState::new();
+    // What is asked of it last is done at once.
+    let outcome = outside(poll_fn(|cx| network.ready.poll_readable(cx, &mut asked))).await;
+    if let Err(error) = outcome {
+        panic!("a poll of a valid descriptor failed: {error}");
+    }
+}
+
 /// Shows how long tasks of this shard ran between two looks at its sockets, in nanoseconds: what one turn kept others waiting.
 /// Turns in which a file or a blocking thread was waited for are not in it.
 ///
@@ -195,6 +213,7 @@ impl Network {
             timers,
             sockets: RefCell::default(),
             events: RefCell::new(Vec::with_capacity(EVENTS)),
+            ready: PollableFd::new(eventfd(1, EventfdFlags::CLOEXEC)?).map_err(io::Error::from)?,
             polls: Cell::new(0),
             outside: Cell::new(0),
             absent: RefCell::default(),

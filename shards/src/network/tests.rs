@@ -160,6 +160,33 @@ fn sockets_deadlines_and_letters_are_served_while_glommio_is_waited_for() {
 }
 
 #[test]
+fn what_was_asked_of_glommio_is_with_the_kernel_when_it_is_said_to_be() {
+    let (sender, receiver) = mpsc::channel();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    on_a_shard(
+        move || async move {
+            let file = outside(glommio_ng::io::BufferedFile::create(&path)).await.unwrap();
+            let written = glommio_ng::spawn_local(outside(async move {
+                file.write_at(vec![7; 100], 0).await.unwrap();
+                file
+            }));
+            // The task is polled, so that the write is asked for.
+            glommio_ng::executor().yield_now().await;
+            submitted().await;
+            // Nothing is polled any more, and the write is done all the same.
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            while std::fs::metadata(&path).unwrap().len() < 100 {
+                assert!(std::time::Instant::now() < deadline, "the kernel does not have it");
+            }
+            sender.send(()).unwrap();
+            outside(async { written.await.close().await }).await.unwrap();
+        },
+        move || receiver.recv_timeout(Duration::from_secs(30)).unwrap(),
+    );
+}
+
+#[test]
 fn what_was_sent_before_the_end_is_read_before_it() {
     let (mut near, far) = pair();
     near.write_all(&[b'x'; 1000]).unwrap();
