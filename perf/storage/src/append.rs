@@ -10,7 +10,7 @@ use natrium_storage::disk::PAGE_SIZE;
 use natrium_storage::engine::EngineOptions;
 use natrium_storage::store::Admission;
 
-use crate::bare;
+use crate::bare::{self, Space};
 use crate::error::RigError;
 use crate::figures::Figures;
 use crate::process::cpu_time;
@@ -95,8 +95,8 @@ pub(crate) fn small(folder: &Path, scale: Scale) -> Result<Figures, RigError> {
         figures.add("acknowledged/s", beside.ours.rate());
         figures.add("CPU us a message", beside.ours.cpu_us());
         figures.add("messages a sync", beside.ours.messages as f64 / beside.writes as f64);
-        figures.add("bare loop, messages/s", beside.ours.messages as f64 / beside.bare.as_secs_f64());
-        figures.add("of the bare loop", beside.of_bare());
+        figures.add("bare loop, messages/s", beside.ours.messages as f64 / beside.bare_over.as_secs_f64());
+        figures.add("of the bare loop", beside.bare_over.as_secs_f64() / beside.ours.took.as_secs_f64());
         Ok(figures)
     })
 }
@@ -113,6 +113,8 @@ pub(crate) fn large(folder: &Path, scale: Scale) -> Result<Figures, RigError> {
         figures.add("MB a sync", megabytes / beside.writes as f64);
         figures.add("bare loop MB/s", megabytes / beside.bare.as_secs_f64());
         figures.add("of the bare loop", beside.of_bare());
+        figures.add("bare loop over old space, MB/s", megabytes / beside.bare_over.as_secs_f64());
+        figures.add("of that", beside.bare_over.as_secs_f64() / beside.ours.took.as_secs_f64());
         Ok(figures)
     })
 }
@@ -120,7 +122,9 @@ pub(crate) fn large(folder: &Path, scale: Scale) -> Result<Figures, RigError> {
 /// Appends with 1,000 in flight, and a bare loop of as many writes of the same size.
 struct Beside {
     ours: Appends,
+    /// Into new space.
     bare: Duration,
+    bare_over: Duration,
     writes: u64,
 }
 
@@ -132,7 +136,8 @@ impl Beside {
 
 /// In turn, so that what the disk does meanwhile falls on both.
 async fn beside_bare(rig: &Rig, store: &RigStore, count: u64, payload: usize) -> Result<Beside, RigError> {
-    let mut all = Beside { ours: Appends::default(), bare: Duration::ZERO, writes: 0 };
+    let mut all =
+        Beside { ours: Appends::default(), bare: Duration::ZERO, bare_over: Duration::ZERO, writes: 0 };
     for _ in 0..5 {
         let before = rig.engine.log().stats();
         let appends = append(std::slice::from_ref(store), 1000, count, payload).await?;
@@ -140,7 +145,8 @@ async fn beside_bare(rig: &Rig, store: &RigStore, count: u64, payload: usize) ->
         let writes = (after.directs - before.directs).max(1);
         let size = ((after.direct_bytes - before.direct_bytes) / writes) as usize;
         let size = size.max(PAGE_SIZE).next_multiple_of(PAGE_SIZE);
-        all.bare += bare::one_file(&rig.disk, size, writes).await?;
+        all.bare += bare::one_file(&rig.disk, size, writes, Space::New).await?;
+        all.bare_over += bare::one_file(&rig.disk, size, writes, Space::Old).await?;
         all.writes += writes;
         all.ours.add(appends);
     }
@@ -157,7 +163,7 @@ pub(crate) fn one_at_a_time(folder: &Path, scale: Scale) -> Result<Figures, RigE
         let rounds = 4;
         // In turn, so that what the disk does meanwhile falls on both.
         for _ in 0..rounds {
-            let bare = bare::one_file(&rig.disk, PAGE_SIZE, count).await?;
+            let bare = bare::one_file(&rig.disk, PAGE_SIZE, count, Space::Old).await?;
             let before = store.last_seq();
             let appends = append_one_by_one(&store, count).await?;
             if store.last_seq() != before + count {

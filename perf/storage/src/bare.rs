@@ -1,4 +1,4 @@
-//! Bare loops: synced direct writes into files that were filled with zeros, without an engine.
+//! Bare loops: synced direct writes, without an engine.
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -6,11 +6,20 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use natrium_storage::disk::uring::UringDisk;
-use natrium_storage::disk::{Disk, File, Open, PAGE_SIZE};
+use natrium_storage::disk::{Buffer, Disk, File, Open, PAGE_SIZE};
 use rustix::fs::OFlags;
 
 use crate::error::RigError;
 use crate::watched::Watched;
+
+/// Where a bare loop writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// Over what was written before, as the commit log does.
+    Old,
+    /// Where the file has room and nothing was written before, as what is kept has to be.
+    New,
+}
 
 /// How long `count` writes of `size` bytes take, one behind another, each synced before the next.
 ///
@@ -20,18 +29,25 @@ pub(crate) async fn one_file(
     disk: &Watched<UringDisk>,
     size: usize,
     count: u64,
+    space: Space,
 ) -> Result<Duration, RigError> {
     let path = Path::new("bare");
     let file = disk.open(path, Open::CreateNew).await?;
-    // Round and round, where it would become too large to be filled.
-    let slots = count.min((FILE_SIZE_MAX / size as u64).max(1));
-    file.allocate(slots * size as u64).await?;
+    let slots = match space {
+        // Round and round, where it would become too large to be filled.
+        Space::Old => count.min((FILE_SIZE_MAX / size as u64).max(1)),
+        Space::New => count,
+    };
+    match space {
+        Space::Old => file.allocate(slots * size as u64).await?,
+        Space::New => file.reserve(slots * size as u64).await?,
+    }
     file.sync().await?;
-    let pages = vec![0x5a; size];
+    let mut pages = file.buffer(size);
+    pages.bytes_mut().fill(0x5a);
     let begun = Instant::now();
     for number in 0..count {
-        file.write_at(number % slots * size as u64, &pages).await?;
-        file.sync().await?;
+        file.write_synced(number % slots * size as u64, pages.clone()).await?;
     }
     let took = begun.elapsed();
     drop(file);

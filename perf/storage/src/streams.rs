@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use natrium_storage::disk::{Disk, File, Open, PAGE_SIZE};
+use natrium_storage::disk::{Buffer, Disk, File, Open, PAGE_SIZE};
 use natrium_storage::engine::EngineOptions;
 use natrium_storage::log::LoggedFile;
 
@@ -47,7 +47,7 @@ async fn measure(folder: &Path, scale: Scale, is_slow: bool) -> Result<Figures, 
     let mut figures = Figures::default();
     if is_slow {
         let probe = scale.of(200, 5);
-        let sync = bare::one_file(&rig.disk, PAGE_SIZE, probe).await? / probe as u32;
+        let sync = bare::one_file(&rig.disk, PAGE_SIZE, probe, bare::Space::Old).await? / probe as u32;
         let delay = SLOW_SYNC.saturating_sub(sync);
         rig.disk.slow_down(delay);
         figures.add("us a sync, before", sync.as_secs_f64() * 1e6);
@@ -116,7 +116,9 @@ impl OwnSyncs {
         let (begun, cpu) = (Instant::now(), cpu_time()?);
         try_join_all(self.files.iter().map(|file| async {
             for _ in 0..each {
-                file.append_direct(vec![b'x'; RECORD]).await?;
+                let mut pages = file.buffer(RECORD);
+                pages.bytes_mut().fill(b'x');
+                file.append_direct(pages).await?;
             }
             Ok::<_, RigError>(())
         }))

@@ -76,9 +76,28 @@ impl<D: Disk> Disk for Watched<D> {
     async fn sync_folder(&self, folder: &Path) -> Result<(), DiskError> {
         self.inner.sync_folder(folder).await
     }
+
+    async fn submit(&self) {
+        self.inner.submit().await;
+    }
+}
+
+impl<F> WatchedFile<F> {
+    async fn delay_sync(&self) {
+        let delay = self.watch.delay.get();
+        if !delay.is_zero() {
+            natrium_shards::sleep(delay).await;
+        }
+    }
 }
 
 impl<F: File> File for WatchedFile<F> {
+    type Buffer = F::Buffer;
+
+    fn buffer(&self, len: usize) -> F::Buffer {
+        self.inner.buffer(len)
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         self.watch.reads.set(self.watch.reads.get() + 1);
         self.inner.read_at(offset, len).await
@@ -88,16 +107,22 @@ impl<F: File> File for WatchedFile<F> {
         self.inner.write_at(offset, pages).await
     }
 
+    async fn write_synced(&self, offset: u64, pages: F::Buffer) -> Result<(), DiskError> {
+        self.delay_sync().await;
+        self.inner.write_synced(offset, pages).await
+    }
+
     async fn sync(&self) -> Result<(), DiskError> {
-        let delay = self.watch.delay.get();
-        if !delay.is_zero() {
-            natrium_shards::sleep(delay).await;
-        }
+        self.delay_sync().await;
         self.inner.sync().await
     }
 
     async fn allocate(&self, len: u64) -> Result<(), DiskError> {
         self.inner.allocate(len).await
+    }
+
+    async fn reserve(&self, len: u64) -> Result<(), DiskError> {
+        self.inner.reserve(len).await
     }
 
     async fn truncate(&self, len: u64) -> Result<(), DiskError> {

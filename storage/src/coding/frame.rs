@@ -68,51 +68,78 @@ impl FrameEncoder {
         offset: u64,
         out: &mut Vec<u8>,
     ) -> FrameHead {
+        let start = out.len();
+        out.resize(start + self.len_max(plain.len()), 0);
+        let head = self.encode_into(frame, plain, salt, offset, &mut out[start..]);
+        out.truncate(start + head.len_on_disk() as usize);
+        head
+    }
+
+    /// The most bytes a frame takes.
+    #[must_use]
+    pub fn len_max(&self, plain_len: usize) -> usize {
+        let body = match self.compression {
+            Compression::None => plain_len,
+            Compression::Snappy => snap::raw::max_compress_len(plain_len),
+        };
+        FRAME_HEAD_LEN + body + self.tag_len()
+    }
+
+    /// [`Self::encode`] to the front of `out`, of which it leaves the rest as it likes.
+    ///
+    /// # Panics
+    /// As there, and if `out` is shorter than [`Self::len_max`].
+    pub fn encode_into(
+        &mut self,
+        frame: FrameFields,
+        plain: &[u8],
+        salt: u64,
+        offset: u64,
+        out: &mut [u8],
+    ) -> FrameHead {
         assert!(plain.len() <= FRAME_PLAIN_MAX, "a frame of {} bytes", plain.len());
         let FrameFields { kind, is_last, commit, index, at } = frame;
-        let start = out.len();
-        let body = start + FRAME_HEAD_LEN;
-        out.resize(body, 0);
-        let is_compressed = match self.compression {
-            Compression::None => false,
-            Compression::Snappy => self.compress(plain, out),
+        let (front, body) = out.split_at_mut(FRAME_HEAD_LEN);
+        let compressed = match self.compression {
+            Compression::None => None,
+            Compression::Snappy => self.compress(plain, body),
         };
-        if !is_compressed {
-            out.reserve(plain.len() + TAG_LEN);
-            out.extend_from_slice(plain);
+        let len = compressed.unwrap_or(plain.len());
+        if compressed.is_none() {
+            body[..len].copy_from_slice(plain);
         }
-        let tag_len = if self.sealer.is_some() { TAG_LEN } else { 0 };
+        let tag_len = self.tag_len();
         let mut head = FrameHead {
             kind,
             is_last,
-            is_compressed,
+            is_compressed: compressed.is_some(),
             commit,
             index,
-            stored_len: (out.len() - body + tag_len) as u32,
+            stored_len: (len + tag_len) as u32,
             plain_len: plain.len() as u32,
             at,
             body_checksum: 0,
         };
         if let Some(sealer) = &mut self.sealer {
-            let tag = sealer.seal(commit, index, &head.fields(), &mut out[body..]);
-            out.extend_from_slice(&tag);
+            let tag = sealer.seal(commit, index, &head.fields(), &mut body[..len]);
+            body[len..len + tag_len].copy_from_slice(&tag);
         }
-        head.body_checksum = FrameHead::checksum_of(&out[body..], salt, offset);
-        out[start..body].copy_from_slice(&head.encode(salt, offset));
+        head.body_checksum = FrameHead::checksum_of(&body[..len + tag_len], salt, offset);
+        front.copy_from_slice(&head.encode(salt, offset));
         head
     }
 
-    /// Appends `plain` compressed where that is shorter, else nothing.
-    fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> bool {
-        let body = out.len();
-        out.resize(body + snap::raw::max_compress_len(plain.len()), 0);
+    fn tag_len(&self) -> usize {
+        if self.sealer.is_some() { TAG_LEN } else { 0 }
+    }
+
+    /// Bytes of `plain` compressed, where that is shorter.
+    fn compress(&mut self, plain: &[u8], out: &mut [u8]) -> Option<usize> {
         let len = self
             .snappy
-            .compress(plain, &mut out[body..])
+            .compress(plain, out)
             .expect("the output has room for the worst case and the input is below 4 GiB");
-        let shrank = len < plain.len();
-        out.truncate(if shrank { body + len } else { body });
-        shrank
+        (len < plain.len()).then_some(len)
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::path::parts;
 use super::uring::{cause_of, names};
-use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE};
+use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE, PlainBuffer};
 
 /// Paths are relative to the root it was made with.
 #[derive(Clone)]
@@ -98,6 +98,12 @@ impl BlockingFile {
 }
 
 impl File for BlockingFile {
+    type Buffer = PlainBuffer;
+
+    fn buffer(&self, len: usize) -> PlainBuffer {
+        PlainBuffer::new(len)
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         let size = self.size().await?;
         let len = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);

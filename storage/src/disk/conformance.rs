@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use futures_lite::future::poll_once;
 
-use super::{Cause, Disk, DiskError, EntryKind, File, Open, Operation, PAGE_SIZE};
+use super::{Buffer, Cause, Disk, DiskError, EntryKind, File, Open, Operation, PAGE_SIZE};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -21,6 +21,56 @@ pub(super) async fn check(disk: &impl Disk) {
     paths(disk).await;
     many_at_once(disk).await;
     a_dropped_write(disk).await;
+    synced_writes(disk).await;
+    reserved_space(disk).await;
+    disk.submit().await;
+}
+
+async fn synced_writes(disk: &impl Disk) {
+    let path = Path::new("synced");
+    let file = disk.open(path, Open::CreateNew).await.unwrap();
+    let mut first = file.buffer(3 * PAGE_SIZE - 9);
+    assert_eq!(first.bytes().len(), 3 * PAGE_SIZE, "whole pages");
+    first.bytes_mut().fill(5);
+    first.truncate(2 * PAGE_SIZE);
+    let shared = first.clone();
+    file.write_synced(PAGE, first).await.unwrap();
+    assert_eq!(shared.bytes(), pages(5, 2), "it is the writer's until it is dropped");
+    file.write_synced(0, shared).await.unwrap();
+    // Of the length of the one before, and of the length it had at first.
+    for (len, byte) in [(2 * PAGE_SIZE, 6), (3 * PAGE_SIZE, 7), (300 << 10, 8), (300 << 10, 9)] {
+        let mut buffer = file.buffer(len);
+        assert_eq!(buffer.bytes().len(), len);
+        buffer.bytes_mut().fill(byte);
+        file.write_synced(4 * PAGE, buffer).await.unwrap();
+        let read = file.read_at(4 * PAGE, len).await.unwrap();
+        assert!(read.len() == len && read.iter().all(|&read| read == byte), "{len} bytes");
+    }
+    assert_eq!(file.read_at(0, 3 * PAGE_SIZE).await.unwrap()[..], pages(5, 3));
+    disk.rename(path, Path::new("synced+")).await.unwrap();
+    let mut last = file.buffer(PAGE_SIZE);
+    last.bytes_mut().fill(1);
+    file.write_synced(0, last).await.unwrap();
+    let reader = disk.open(Path::new("synced+"), Open::Read).await.unwrap();
+    assert_eq!(reader.read_at(0, PAGE_SIZE).await.unwrap()[..], pages(1, 1), "files follow their names");
+    let refused = reader.write_synced(0, reader.buffer(PAGE_SIZE)).await;
+    assert!(matches!(cause(refused), Cause::Io(_) | Cause::ReadOnly), "opened to read");
+}
+
+async fn reserved_space(disk: &impl Disk) {
+    let file = disk.open(Path::new("reserved"), Open::CreateNew).await.unwrap();
+    file.write_at(0, &pages(1, 2)).await.unwrap();
+    file.reserve(PAGE).await.unwrap();
+    assert_eq!(file.size().await.unwrap(), 2 * PAGE, "a reservation never shortens");
+    file.reserve(1 << 20).await.unwrap();
+    let read = file.read_at(0, 2 << 20).await.unwrap();
+    assert!(read[..2 * PAGE_SIZE] == pages(1, 2), "what was there stays");
+    assert!(read.len() == 1 << 20 && read[2 * PAGE_SIZE..].iter().all(|&byte| byte == 0));
+    let mut buffer = file.buffer(PAGE_SIZE);
+    buffer.bytes_mut().fill(3);
+    file.write_synced(5 * PAGE, buffer).await.unwrap();
+    assert_eq!(file.read_at(5 * PAGE, PAGE_SIZE).await.unwrap()[..], pages(3, 1));
+    assert_eq!(file.size().await.unwrap(), 1 << 20);
 }
 
 async fn opening(disk: &impl Disk) {

@@ -25,6 +25,7 @@ pub mod uring;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -58,10 +59,19 @@ pub trait Disk: Clone + 'static {
 
     /// Makes the names in `folder` durable.
     async fn sync_folder(&self, folder: &Path) -> Result<(), DiskError>;
+
+    /// Returns when the device has all that was asked of it before. A disk whose requests leave with the next turn of its
+    /// executor would else be idle while tasks run.
+    async fn submit(&self) {}
 }
 
 /// An open file. Dropping it closes it. An operation that was begun is carried out even when its future is dropped.
 pub trait File: 'static {
+    type Buffer: Buffer;
+
+    /// Room for `len` bytes or more, of whole pages.
+    fn buffer(&self, len: usize) -> Self::Buffer;
+
     /// Up to `len` bytes from `offset`, of any alignment; fewer only where the file ends.
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError>;
 
@@ -72,6 +82,12 @@ pub trait File: 'static {
     /// Where they are not.
     async fn write_at(&self, offset: u64, pages: &[u8]) -> Result<(), DiskError>;
 
+    /// As [`Self::write_at`], and what was written and the file's length are durable then. What others wrote need not be.
+    async fn write_synced(&self, offset: u64, pages: Self::Buffer) -> Result<(), DiskError> {
+        self.write_at(offset, pages.bytes()).await?;
+        self.sync().await
+    }
+
     /// Makes durable what was written, and the file's length.
     async fn sync(&self) -> Result<(), DiskError>;
 
@@ -79,11 +95,62 @@ pub trait File: 'static {
     /// write behind the file's end, and no other allocation, may be under way with it.
     async fn allocate(&self, len: u64) -> Result<(), DiskError>;
 
+    /// As [`Self::allocate`], at once and without writing: what is written there later is entered into the file system's
+    /// books with its sync. Writes may be under way with it.
+    async fn reserve(&self, len: u64) -> Result<(), DiskError> {
+        self.allocate(len).await
+    }
+
     /// Cuts or lengthens the file to `len` bytes; what is added reads as zeros.
     async fn truncate(&self, len: u64) -> Result<(), DiskError>;
 
     /// The file's length in bytes.
     async fn size(&self) -> Result<u64, DiskError>;
+}
+
+/// Memory that a disk takes pages from without a copy. Clones are the same memory.
+pub trait Buffer: Clone + 'static {
+    fn bytes(&self) -> &[u8];
+
+    /// # Panics
+    /// If it has clones.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Gives up what is behind the first `len` bytes.
+    ///
+    /// # Panics
+    /// As [`Self::bytes_mut`].
+    fn truncate(&mut self, len: usize);
+}
+
+/// The [`Buffer`] of disks that copy what they write.
+#[derive(Clone, Debug)]
+pub struct PlainBuffer(Rc<Vec<u8>>);
+
+impl PlainBuffer {
+    /// Zeros, `len` bytes and as many as are missing to whole pages.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        Self(Rc::new(vec![0; len.next_multiple_of(PAGE_SIZE)]))
+    }
+
+    fn own(&mut self) -> &mut Vec<u8> {
+        Rc::get_mut(&mut self.0).expect("a buffer is filled before it is shared")
+    }
+}
+
+impl Buffer for PlainBuffer {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.own()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.own().truncate(len);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,13 +29,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_lite::future::yield_now;
 
 pub use self::faults::{Chance, Faults, Script};
 use self::inode::OpId;
 use self::names::FileId;
 use self::request::{Answer, Request};
 use self::state::{Ending, State};
-use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE};
+use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE, PlainBuffer};
 
 #[derive(Clone)]
 pub struct SimDisk(Rc<RefCell<State>>);
@@ -209,6 +210,10 @@ impl Disk for SimDisk {
     async fn sync_folder(&self, folder: &Path) -> Result<(), DiskError> {
         self.run_to_end(folder, Request::SyncFolder).await
     }
+
+    async fn submit(&self) {
+        yield_now().await;
+    }
 }
 
 impl SimFile {
@@ -221,6 +226,12 @@ impl SimFile {
 }
 
 impl File for SimFile {
+    type Buffer = PlainBuffer;
+
+    fn buffer(&self, len: usize) -> PlainBuffer {
+        PlainBuffer::new(len)
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         let request = Request::Read { file: self.file, offset, len };
         let Answer::Bytes(bytes) = self.disk.run(&self.path, request).await? else {

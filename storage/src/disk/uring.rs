@@ -3,12 +3,14 @@
 //! Names go through the executor's helper threads, as the kernel has no way to change them without blocking. No more than
 //! so many operations are in flight; the others wait their turn in order.
 
+mod buffer;
 mod carry;
 mod handle;
 pub(super) mod names;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,10 +20,12 @@ use glommio_ng::sync::{Semaphore, StaticPermit};
 use natrium_shards::outside;
 use rustix::io::Errno;
 
+use self::buffer::Spares;
+pub use self::buffer::UringBuffer;
 use self::carry::Carrier;
 use self::handle::Handle;
 use super::path::parts;
-use super::{Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE};
+use super::{Buffer, Cause, Disk, DiskError, Entry, File, Open, Operation, PAGE_SIZE};
 
 /// A folder of a real file system.
 #[derive(Clone)]
@@ -30,6 +34,9 @@ pub struct UringDisk(Rc<Shared>);
 pub struct UringFile {
     disk: UringDisk,
     handle: Rc<Handle>,
+    /// The same file, opened for writes that are durable at once; when the first one is asked for.
+    synced: Rc<RefCell<Option<Rc<Handle>>>>,
+    how: Open,
     path: PathBuf,
 }
 
@@ -48,6 +55,7 @@ struct Shared {
     access: Access,
     in_flight: Rc<Semaphore>,
     carrier: Rc<Carrier>,
+    spares: Rc<Spares>,
 }
 
 impl UringDisk {
@@ -82,7 +90,7 @@ impl UringDisk {
         let carrier = Rc::new(Carrier::default());
         natrium_shards::spawn(Rc::clone(&carrier).run());
         let in_flight = Rc::new(Semaphore::new(u64::from(in_flight_max)));
-        Self(Rc::new(Shared { root: root.to_owned(), access, in_flight, carrier }))
+        Self(Rc::new(Shared { root: root.to_owned(), access, in_flight, carrier, spares: Rc::default() }))
     }
 
     /// The path on the machine of one below the root.
@@ -133,7 +141,13 @@ impl Disk for UringDisk {
             outside(Handle::open(full, how, disk.access())).await
         };
         let handle = self.0.carrier.carry(opening).await.map_err(failed)?;
-        Ok(UringFile { disk: self.clone(), handle: Rc::new(handle), path: path.to_owned() })
+        Ok(UringFile {
+            disk: self.clone(),
+            handle: Rc::new(handle),
+            synced: Rc::default(),
+            how,
+            path: path.to_owned(),
+        })
     }
 
     async fn list(&self, folder: &Path) -> Result<Vec<Entry>, DiskError> {
@@ -167,6 +181,10 @@ impl Disk for UringDisk {
         let work = self.full(folder).map(|full| move || names::sync_folder(&full));
         self.block(Operation::SyncFolder, folder, work).await
     }
+
+    async fn submit(&self) {
+        natrium_shards::submitted().await;
+    }
 }
 
 impl UringFile {
@@ -184,29 +202,50 @@ impl UringFile {
         self.disk.0.carrier.carry(in_turn).await.map_err(|cause| self.failed(operation, cause))
     }
 
+    /// The handle whose writes are durable at once.
+    fn synced(&self) -> impl Future<Output = Result<Rc<Handle>, Cause>> + 'static {
+        let (handle, synced) = (Rc::clone(&self.handle), Rc::clone(&self.synced));
+        let (how, access) = (self.how, self.disk.access());
+        async move {
+            let known = synced.borrow().clone();
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            let opened = Rc::new(handle.open_synced(how, access).await?);
+            Ok(Rc::clone(synced.borrow_mut().get_or_insert(opened)))
+        }
+    }
+
     fn failed(&self, operation: Operation, cause: Cause) -> DiskError {
         DiskError { operation, path: self.path.clone(), cause }
     }
 }
 
 impl File for UringFile {
+    type Buffer = UringBuffer;
+
+    fn buffer(&self, len: usize) -> UringBuffer {
+        self.handle.buffer(len, &self.disk.0.spares)
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         let _turn = self.disk.turn().await;
         outside(self.handle.read(offset, len)).await.map_err(|cause| self.failed(Operation::Read, cause))
     }
 
     async fn write_at(&self, offset: u64, pages: &[u8]) -> Result<(), DiskError> {
-        assert!(offset.is_multiple_of(PAGE_SIZE as u64), "a write at {offset} is not at a page");
-        assert!(
-            pages.len().is_multiple_of(PAGE_SIZE),
-            "a write of {} bytes is not of whole pages",
-            pages.len()
-        );
+        check_pages(offset, pages);
         if pages.is_empty() {
             return Ok(());
         }
-        let (handle, buffer) = (Rc::clone(&self.handle), self.handle.buffer(pages));
+        let (handle, buffer) = (Rc::clone(&self.handle), self.handle.buffer_of(pages, &self.disk.0.spares));
         self.carry(Operation::Write, async move { handle.write(offset, buffer).await }).await
+    }
+
+    async fn write_synced(&self, offset: u64, pages: UringBuffer) -> Result<(), DiskError> {
+        check_pages(offset, pages.bytes());
+        let synced = self.synced();
+        self.carry(Operation::Write, async move { synced.await?.write(offset, pages).await }).await
     }
 
     async fn sync(&self) -> Result<(), DiskError> {
@@ -217,6 +256,17 @@ impl File for UringFile {
     async fn allocate(&self, len: u64) -> Result<(), DiskError> {
         let handle = Rc::clone(&self.handle);
         self.carry(Operation::Allocate, async move { handle.allocate(len).await }).await
+    }
+
+    async fn reserve(&self, len: u64) -> Result<(), DiskError> {
+        let handle = Rc::clone(&self.handle);
+        let synced = self.synced();
+        let reserve = async move {
+            handle.reserve(len).await?;
+            // What comes is large, and written so.
+            synced.await.map(drop)
+        };
+        self.carry(Operation::Allocate, reserve).await
     }
 
     async fn truncate(&self, len: u64) -> Result<(), DiskError> {
@@ -248,6 +298,11 @@ impl fmt::Display for Access {
             }
         }
     }
+}
+
+fn check_pages(offset: u64, pages: &[u8]) {
+    assert!(offset.is_multiple_of(PAGE_SIZE as u64), "a write at {offset} is not at a page");
+    assert!(pages.len().is_multiple_of(PAGE_SIZE), "a write of {} bytes is not of whole pages", pages.len());
 }
 
 pub(super) fn cause_of(errno: Errno) -> Cause {

@@ -9,17 +9,17 @@ use bytes::{Buf, Bytes};
 
 use super::batch::{Builder, overhead_max};
 use super::pages::{FoldWrites, PAGE, Pages, page_end, page_start};
-use crate::disk::PAGE_SIZE;
+use crate::disk::{Buffer, PAGE_SIZE};
 
 #[derive(Debug)]
-pub(super) struct Commits {
+pub(super) struct Commits<B> {
     /// The file's number in the log.
     number: u64,
     /// With all that was appended.
     len: u64,
-    pages: Pages,
+    pages: Pages<B>,
     /// Waiting, oldest first.
-    queue: VecDeque<Commit>,
+    queue: VecDeque<Commit<B>>,
     /// Of the newest commit, from 1.
     last_step: u64,
     /// Appended bytes below this are in the log or in the file, or in the batch that is being written.
@@ -44,7 +44,7 @@ pub(super) struct Commits {
 }
 
 #[derive(Debug)]
-enum Commit {
+enum Commit<B> {
     /// Neighbours become one: `step` is the newest of them.
     Append {
         start: u64,
@@ -62,21 +62,21 @@ enum Commit {
     },
     Direct {
         offset: u64,
-        pages: Bytes,
+        pages: B,
         step: u64,
     },
 }
 
 /// What the oldest waiting commit needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+#[derive(Clone, Debug)]
+pub(super) enum Next<B> {
     Nothing,
     /// A place in a batch.
     Log,
     /// To be written to the file, when all before it is durable.
     Direct {
         offset: u64,
-        pages: Bytes,
+        pages: B,
     },
     /// These pages of the file, of which it changes a part.
     Load(Vec<u64>),
@@ -94,7 +94,7 @@ pub(super) struct Room<'a> {
     pub(super) has_page_rule: bool,
 }
 
-impl Commits {
+impl<B: Buffer> Commits<B> {
     pub(super) fn new(number: u64, len: u64, tail: &[u8]) -> Self {
         Self {
             number,
@@ -119,20 +119,12 @@ impl Commits {
         self.len
     }
 
-    pub(super) fn pages(&self) -> &Pages {
+    pub(super) fn pages(&self) -> &Pages<B> {
         &self.pages
     }
 
     pub(super) fn last_step(&self) -> u64 {
         self.last_step
-    }
-
-    /// The step of the oldest commit that is not gathered.
-    pub(super) fn next_step(&self) -> u64 {
-        match self.queue.front() {
-            Some(Commit::Direct { step, .. }) => *step,
-            _ => self.gathered_step,
-        }
     }
 
     pub(super) fn gathered_step(&self) -> u64 {
@@ -184,18 +176,17 @@ impl Commits {
         0
     }
 
-    pub(super) fn append_direct(&mut self, mut pages: Vec<u8>) -> usize {
+    pub(super) fn append_direct(&mut self, pages: B) -> usize {
         let aligned = self.align();
-        if pages.is_empty() {
+        let direct = pages.bytes().len();
+        assert!(direct.is_multiple_of(PAGE_SIZE), "{direct} bytes are not whole pages");
+        if direct == 0 {
             return aligned;
         }
-        pages.resize(pages.len().next_multiple_of(PAGE_SIZE), 0);
-        let pages = Bytes::from(pages);
         let offset = self.len;
-        self.len += pages.len() as u64;
-        let step = self.step(pages.len());
+        self.len += direct as u64;
+        let step = self.step(direct);
         self.pages.begin_direct(offset, pages.clone());
-        let direct = pages.len();
         self.queue.push_back(Commit::Direct { offset, pages, step });
         aligned + direct
     }
@@ -219,7 +210,7 @@ impl Commits {
         })
     }
 
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> Next<B> {
         match self.queue.front() {
             None => Next::Nothing,
             Some(Commit::Append { .. } | Commit::Align { .. }) => Next::Log,
@@ -280,10 +271,11 @@ impl Commits {
             unreachable!("it stays at the front until it is done")
         };
         self.pages.end_direct();
-        self.gathered = offset + pages.len() as u64;
+        let direct = pages.bytes().len();
+        self.gathered = offset + direct as u64;
         self.gathered_step = step;
-        self.backlog -= pages.len();
-        pages.len()
+        self.backlog -= direct;
+        direct
     }
 
     pub(super) fn load(&mut self, page: u64, bytes: Vec<u8>) {

@@ -20,12 +20,15 @@ pub struct LoggedFile<D: Disk> {
     file: Rc<LogFile<D>>,
 }
 
+/// What a disk writes from without a copy.
+pub type DirectBuffer<D> = <<D as Disk>::File as File>::Buffer;
+
 /// What the log and its owner share of a file.
 pub(super) struct LogFile<D: Disk> {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) file: Rc<D::File>,
-    pub(super) commits: RefCell<Commits>,
+    pub(super) commits: RefCell<Commits<DirectBuffer<D>>>,
     /// Commits that the operating system has: they outlive the process, not yet a loss of power.
     pub(super) written: Rc<Progress>,
     /// Commits that are durable, in the log or in the file.
@@ -110,10 +113,19 @@ impl<D: Disk> LoggedFile<D> {
         Ok(self.len())
     }
 
-    /// Aligns, and writes straight to the file, filled with zeros up to a page; [`Self::len`] is then page aligned. For what
-    /// is so large that a sync of its own is cheaper than writing it twice.
-    pub fn append_direct(&self, bytes: Vec<u8>) -> Ticket {
-        self.commit(|commits| commits.append_direct(bytes))
+    /// Room for [`Self::append_direct`], of `len` bytes or more.
+    #[must_use]
+    pub fn buffer(&self, len: usize) -> DirectBuffer<D> {
+        self.file.file.buffer(len)
+    }
+
+    /// Aligns, and writes whole pages straight to the file. For what is so large that a sync of its own is cheaper than
+    /// writing it twice.
+    ///
+    /// # Panics
+    /// If `pages` ends within a page.
+    pub fn append_direct(&self, pages: DirectBuffer<D>) -> Ticket {
+        self.commit(|commits| commits.append_direct(pages))
     }
 
     /// Replaces bytes below [`Self::len`]; each page it touches goes through the log.
@@ -179,7 +191,7 @@ impl<D: Disk> LoggedFile<D> {
     }
 
     /// `change` gives the bytes it put into the backlog.
-    fn commit(&self, change: impl FnOnce(&mut Commits) -> usize) -> Ticket {
+    fn commit(&self, change: impl FnOnce(&mut Commits<DirectBuffer<D>>) -> usize) -> Ticket {
         if let Some(error) = self.shared.refusal(&self.file) {
             return Progress::refusal(error);
         }

@@ -34,7 +34,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-pub use file::LoggedFile;
+pub use file::{DirectBuffer, LoggedFile};
 pub(crate) use peek::{Peek, PeekedPage, peek};
 pub use recovery::{Damage, Replay};
 pub use ticket::Ticket;

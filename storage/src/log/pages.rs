@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
-use crate::disk::PAGE_SIZE;
+use crate::disk::{Buffer, PAGE_SIZE};
 
-#[derive(Debug, Default)]
-pub(super) struct Pages {
+#[derive(Debug)]
+pub(super) struct Pages<B> {
     /// Ascending and apart from one another; the last one is appended to.
     runs: VecDeque<Run>,
     /// Ascending.
-    directs: VecDeque<(u64, Bytes)>,
+    directs: VecDeque<(u64, B)>,
     /// By number of the page.
     overwritten: BTreeMap<u64, Overwritten>,
 }
@@ -61,7 +61,13 @@ impl Run {
     }
 }
 
-impl Pages {
+impl<B> Default for Pages<B> {
+    fn default() -> Self {
+        Self { runs: VecDeque::new(), directs: VecDeque::new(), overwritten: BTreeMap::new() }
+    }
+}
+
+impl<B: Buffer> Pages<B> {
     /// Of a file with `len` bytes, of which the ones of the last page are `tail`.
     pub(super) fn new(len: u64, tail: &[u8]) -> Self {
         let start = page_start(len);
@@ -99,7 +105,7 @@ impl Pages {
         }
     }
 
-    pub(super) fn begin_direct(&mut self, offset: u64, pages: Bytes) {
+    pub(super) fn begin_direct(&mut self, offset: u64, pages: B) {
         self.directs.push_back((offset, pages));
     }
 
@@ -221,7 +227,7 @@ impl Pages {
             give(run.start, &run.bytes);
         }
         for (offset, bytes) in &self.directs {
-            give(*offset, bytes);
+            give(*offset, bytes.bytes());
         }
     }
 

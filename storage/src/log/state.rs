@@ -30,6 +30,8 @@ pub(super) struct State<D: Disk> {
     /// Files whose oldest commit wants their own file.
     direct: VecDeque<Rc<LogFile<D>>>,
     to_fold: VecDeque<Rc<LogFile<D>>>,
+    /// Direct appends that are durable, each the newest of its file, and nobody was told.
+    to_tell: Vec<(Rc<LogFile<D>>, u64)>,
     /// Files with bytes that are only in the log, by the oldest batch that has some.
     needed: BTreeMap<(u64, u64), Rc<LogFile<D>>>,
     /// Who is in the batch that is being written.
@@ -78,6 +80,7 @@ impl<D: Disk> State<D> {
             ready: VecDeque::new(),
             direct: VecDeque::new(),
             to_fold: VecDeque::new(),
+            to_tell: Vec::new(),
             needed: BTreeMap::new(),
             members: Vec::new(),
             is_writing: false,
@@ -187,6 +190,9 @@ impl<D: Disk> State<D> {
 
     /// How the log ended, if it did. To be asked when nothing is in flight and nothing could be begun.
     pub(super) fn outcome(&self) -> Option<Result<(), LogError>> {
+        if self.has_to_tell() {
+            return None;
+        }
         if let Some(error) = self.failed.clone() {
             return Some(Err(error));
         }
@@ -270,13 +276,7 @@ impl<D: Disk> State<D> {
         file.work.set(Work::File);
         match next {
             Next::Direct { offset, pages } => Some(Box::pin(async move {
-                let step = file.commits.borrow().next_step();
-                let write = async {
-                    file.file.write_at(offset, &pages).await?;
-                    file.written.advance(step);
-                    file.file.sync().await
-                };
-                let result = write.await;
+                let result = file.file.write_synced(offset, pages).await;
                 Done::Direct { file, result }
             })),
             Next::Load(pages) => Some(Box::pin(async move {
@@ -329,7 +329,7 @@ impl<D: Disk> State<D> {
                 self.members.push(file);
                 continue;
             }
-            if file.commits.borrow().next() == Next::Log {
+            if matches!(file.commits.borrow().next(), Next::Log) {
                 assert!(!builder.is_empty(), "an empty batch has room for one entry");
                 self.ready.push_front(file);
                 break;
@@ -403,10 +403,26 @@ impl<D: Disk> State<D> {
         self.stats.directs += 1;
         self.stats.direct_bytes += bytes as u64;
         let step = file.commits.borrow().gathered_step();
-        file.written.advance(step);
-        file.durable.advance(step);
+        self.to_tell.push((Rc::clone(file), step));
         self.schedule(file);
         self.queue_fold(file);
+    }
+
+    /// Whether somebody is to be told that a direct append is durable.
+    pub(super) fn has_to_tell(&self) -> bool {
+        !self.to_tell.is_empty()
+    }
+
+    /// Whether one of their files is written to again already.
+    pub(super) fn has_direct_under_way(&self) -> bool {
+        self.to_tell.iter().any(|(file, _)| file.work.get() == Work::File)
+    }
+
+    pub(super) fn tell(&mut self) {
+        for (file, step) in self.to_tell.drain(..) {
+            file.written.advance(step);
+            file.durable.advance(step);
+        }
     }
 
     fn load_done(&mut self, file: &Rc<LogFile<D>>, result: Result<Vec<(u64, Vec<u8>)>, DiskError>) {

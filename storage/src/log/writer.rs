@@ -78,6 +78,13 @@ impl<D: Disk> Shared<D> {
                 break result;
             }
             let done = poll_fn(|cx| self.poll_work(&mut jobs, cx)).await;
+            if done.is_none() && self.state.borrow().has_to_tell() {
+                if self.state.borrow().has_direct_under_way() {
+                    // The device begins with the next one before those that are told now keep the executor busy.
+                    self.disk.submit().await;
+                }
+                self.state.borrow_mut().tell();
+            }
             let is_batch = matches!(done, Some(Done::Batch { .. }));
             if let Some(done) = done {
                 self.state.borrow_mut().finish(done);
@@ -103,7 +110,8 @@ impl<D: Disk> Shared<D> {
         if let Poll::Ready(Some(done)) = jobs.poll_next_unpin(cx) {
             return Poll::Ready(Some(done));
         }
-        if self.state.borrow_mut().has_work(cx.waker()) { Poll::Ready(None) } else { Poll::Pending }
+        let mut state = self.state.borrow_mut();
+        if state.has_to_tell() || state.has_work(cx.waker()) { Poll::Ready(None) } else { Poll::Pending }
     }
 
     /// Nothing of the log is needed: a last batch says so, then its files go.

@@ -74,12 +74,25 @@ impl Commits {
         .await
     }
 
+    /// Waits until a commit was closed that the writer has not begun. For the writer.
+    pub(super) async fn closed(&self) {
+        poll_fn(|context| {
+            if self.closed.get() > 0 {
+                return Poll::Ready(());
+            }
+            *self.writer.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Closes the commit that was gathered: changes from here on go with the next.
     pub(super) fn close_one(&self) -> CommitNumber {
         self.has_changes.set(false);
         self.closed.set(self.closed.get() + 1);
         let number = self.gathered.get();
         self.gathered.set(number + 1);
+        self.wake_writer();
         number
     }
 

@@ -382,9 +382,7 @@ impl<D: Disk> Store<D> {
             }
             Media::File(file) => {
                 let commit = self.0.commits.changed();
-                if self.with(|ledger| ledger.waiting()) >= file::COMMIT_LEN_MAX {
-                    file.close_commit(self);
-                }
+                file.close_if_large(self);
                 commit
             }
         }

@@ -6,23 +6,18 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use glommio_ng::GlommioError;
-use glommio_ng::io::{BufferedFile, DmaBuffer, DmaFile, OpenOptions};
+use glommio_ng::io::{BufferedFile, DmaFile, OpenOptions};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::super::{Cause, Open, PAGE_SIZE};
+use super::super::{Buffer, Cause, Open, PAGE_SIZE, PlainBuffer};
+use super::buffer::{Spares, UringBuffer};
 use super::names::FILE_MODE;
 use super::{Access, cause_of, cause_of_raw};
 
 pub(super) enum Handle {
     Direct(DmaFile),
     Buffered(BufferedFile),
-}
-
-/// What is written, where the device or the kernel can take it from.
-pub(super) enum Buffer {
-    Direct(Rc<DmaBuffer>),
-    Buffered(Vec<u8>),
 }
 
 impl Handle {
@@ -33,6 +28,24 @@ impl Handle {
         let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
         let mut options = OpenOptions::new();
         options.read(true).write(how != Open::Read);
+        match access {
+            Access::Direct => options.dma_open(path).await.map(Self::Direct),
+            Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),
+        }
+        .map_err(cause_of_error)
+    }
+
+    /// The same file, whose writes are durable when they return.
+    pub(super) async fn open_synced(&self, how: Open, access: Access) -> Result<Self, Cause> {
+        let descriptor = match self {
+            Self::Direct(file) => file.as_raw_fd(),
+            Self::Buffered(file) => file.as_raw_fd(),
+        };
+        // Its name may be another one meanwhile.
+        let path = format!("/proc/self/fd/{descriptor}");
+        let mut options = OpenOptions::new();
+        let synced = i32::try_from(OFlags::DSYNC.bits()).expect("a flag of the kernel's");
+        options.read(true).write(how != Open::Read).custom_flags(synced);
         match access {
             Access::Direct => options.dma_open(path).await.map(Self::Direct),
             Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),
@@ -62,7 +75,7 @@ impl Handle {
     }
 
     /// Writes all of it. The kernel may take less than it was given, and says why when asked for the rest.
-    pub(super) async fn write(&self, mut offset: u64, mut buffer: Buffer) -> Result<(), Cause> {
+    pub(super) async fn write(&self, mut offset: u64, mut buffer: UringBuffer) -> Result<(), Cause> {
         loop {
             let len = buffer.bytes().len();
             let written = self.write_piece(offset, &buffer).await?;
@@ -73,7 +86,7 @@ impl Handle {
                 return Err(Cause::ShortWrite);
             }
             offset += written as u64;
-            buffer = self.buffer(&buffer.bytes()[written..]);
+            buffer = self.buffer_of(&buffer.bytes()[written..], &Rc::default());
         }
     }
 
@@ -100,12 +113,26 @@ impl Handle {
                 if end - at < ZERO_PIECE_SIZE {
                     zeros = self.zeros(end - at);
                 }
-                self.write(at, zeros.share()).await?;
+                self.write(at, zeros.clone()).await?;
                 at += zeros.bytes().len() as u64;
             }
             reached = at;
         }
         if reached < size { self.truncate(size).await } else { Ok(()) }
+    }
+
+    pub(super) async fn reserve(&self, size: u64) -> Result<(), Cause> {
+        let reserved = match self {
+            Self::Direct(file) => file.pre_allocate(size, false).await,
+            Self::Buffered(file) => file.pre_allocate(size, false).await,
+        };
+        match reserved {
+            // A file system without it.
+            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+                self.allocate(size).await
+            }
+            reserved => reserved.map_err(cause_of_error),
+        }
     }
 
     pub(super) async fn truncate(&self, size: u64) -> Result<(), Cause> {
@@ -124,20 +151,22 @@ impl Handle {
         .map_err(cause_of_error)
     }
 
-    pub(super) fn buffer(&self, bytes: &[u8]) -> Buffer {
+    /// `len` bytes, and as many as are missing to whole pages.
+    pub(super) fn buffer(&self, len: usize, spares: &Rc<Spares>) -> UringBuffer {
         match self {
-            Self::Direct(file) => {
-                let mut buffer = file.alloc_dma_buffer(bytes.len());
-                buffer.as_bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-                buffer.trim_to_size(bytes.len());
-                Buffer::Direct(Rc::new(buffer))
-            }
-            Self::Buffered(_) => Buffer::Buffered(bytes.to_vec()),
+            Self::Direct(file) => UringBuffer::direct(spares, len, |len| file.alloc_dma_buffer(len)),
+            Self::Buffered(_) => UringBuffer::Buffered(PlainBuffer::new(len)),
         }
     }
 
-    fn zeros(&self, size: u64) -> Buffer {
-        self.buffer(&vec![0; size as usize])
+    pub(super) fn buffer_of(&self, pages: &[u8], spares: &Rc<Spares>) -> UringBuffer {
+        let mut buffer = self.buffer(pages.len(), spares);
+        buffer.bytes_mut().copy_from_slice(pages);
+        buffer
+    }
+
+    fn zeros(&self, size: u64) -> UringBuffer {
+        self.buffer_of(&vec![0; size as usize], &Rc::default())
     }
 
     async fn read_piece(&self, offset: u64, len: usize) -> Result<Bytes, Cause> {
@@ -154,16 +183,18 @@ impl Handle {
         }
     }
 
-    async fn write_piece(&self, offset: u64, buffer: &Buffer) -> Result<usize, Cause> {
+    async fn write_piece(&self, offset: u64, buffer: &UringBuffer) -> Result<usize, Cause> {
         loop {
             let written = match (self, buffer) {
-                (Self::Direct(file), Buffer::Direct(buffer)) => {
-                    file.write_rc_at(Rc::clone(buffer), offset).await
+                (Self::Direct(file), UringBuffer::Direct(buffer)) => {
+                    file.write_rc_at(buffer.shared(), offset).await
                 }
                 (Self::Buffered(file), buffer) => file.write_at(buffer.bytes().to_vec(), offset).await,
-                (Self::Direct(file), Buffer::Buffered(bytes)) => {
-                    let Buffer::Direct(buffer) = self.buffer(bytes) else { return Err(Cause::ShortWrite) };
-                    file.write_rc_at(buffer, offset).await
+                (Self::Direct(file), UringBuffer::Buffered(plain)) => {
+                    let UringBuffer::Direct(buffer) = self.buffer_of(plain.bytes(), &Rc::default()) else {
+                        return Err(Cause::ShortWrite);
+                    };
+                    file.write_rc_at(buffer.shared(), offset).await
                 }
             };
             match written {
@@ -171,22 +202,6 @@ impl Handle {
                 Err(error) if is_interrupted(&error) => {}
                 Err(error) => return Err(cause_of_error(error)),
             }
-        }
-    }
-}
-
-impl Buffer {
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Direct(buffer) => buffer.as_bytes(),
-            Self::Buffered(bytes) => bytes,
-        }
-    }
-
-    fn share(&self) -> Self {
-        match self {
-            Self::Direct(buffer) => Self::Direct(Rc::clone(buffer)),
-            Self::Buffered(bytes) => Self::Buffered(bytes.clone()),
         }
     }
 }

@@ -14,7 +14,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::model::{Model, Op, Pages};
 use crate::disk::sim::{Faults, Script, SimDisk, SimFile};
-use crate::disk::{Cause, Disk, File, Open, Operation, PAGE_SIZE};
+use crate::disk::{Buffer, Cause, Disk, File, Open, Operation, PAGE_SIZE};
 use crate::log::{CommitLog, LogError, LogOptions, LoggedFile, Replay};
 
 /// What happened in one world, so that the tests can see that everything did.
@@ -221,7 +221,9 @@ async fn client(world: Rc<World>, log: CommitLog<SimDisk>, mut file: LoggedFile<
             12 | 13 => {
                 let bytes = dice.some_bytes(12_000);
                 model.borrow_mut().did(Op::Align { from: offset }, None);
-                let ticket = file.append_direct(bytes.clone());
+                let mut pages = file.buffer(bytes.len());
+                pages.bytes_mut()[..bytes.len()].copy_from_slice(&bytes);
+                let ticket = file.append_direct(pages);
                 let op = Op::Direct { offset: offset.next_multiple_of(PAGE_SIZE), bytes };
                 commit(&model, op, ticket, &mut dice).await
             }

@@ -13,6 +13,8 @@ pub(crate) enum Broken {
     FooterOffset,
     /// A footer does not tell of a message that is gone.
     FooterGone,
+    /// A block is written to before all of the one before it is durable.
+    Overtaking,
 }
 
 impl StoreOptions {
@@ -27,6 +29,11 @@ impl StoreOptions {
     /// Where blocks before end, as an entry says and as it follows from where the next one begins.
     pub(super) fn heard_of_end(&self, ends: (Option<u64>, Option<u64>)) -> (Option<u64>, Option<u64>) {
         if self.broken == Some(Broken::Truncation) { (None, None) } else { ends }
+    }
+
+    /// Whether a block waits for those before it.
+    pub(super) fn waits(&self, has_to: bool) -> bool {
+        has_to && self.broken != Some(Broken::Overtaking)
     }
 
     /// What a footer tells of a block.

@@ -12,8 +12,8 @@ use crate::engine::Engine;
 use crate::keys::{BlockIdentity, BlockKey, StreamKey};
 use crate::store::StoreError;
 use crate::store::block::BlockNumber;
+use crate::store::file::encode::FIRST_ALLOCATION;
 use crate::store::file::names::BlockName;
-use crate::store::file::write::FIRST_ALLOCATION;
 use crate::store::file::{BlockFile, FileMedia, Writer};
 
 /// What a new block's head says.
@@ -82,7 +82,8 @@ impl<D: Disk> FileMedia<D> {
         let coding = self.options.coding;
         let head =
             new_head(&self.engine, self.options.stream, coding, self.options.key.as_deref(), block, &path)?;
-        let prepared = self.next.borrow_mut().take();
+        // One of a later block stays for that.
+        let prepared = self.next.borrow_mut().take_if(|next| next.number <= block.number);
         let (file, allocated) = match prepared {
             Some(next) if (next.number, next.salt) == (block.number, block.salt) => {
                 next.file.write_at(0, &head.header.encode()).await?;
@@ -94,9 +95,16 @@ impl<D: Disk> FileMedia<D> {
                 }
                 let file = self.engine.disk().open(&path, Open::CreateNew).await?;
                 file.write_at(0, &head.header.encode()).await?;
-                file.allocate(FIRST_ALLOCATION).await?;
+                // See `make_space`.
+                let is_filled = self.is_filled(self.commit_len.get());
+                let allocated = if is_filled { FIRST_ALLOCATION } else { self.options.file_len_max() };
+                if is_filled {
+                    file.allocate(allocated).await?;
+                } else {
+                    file.reserve(allocated).await?;
+                }
                 self.engine.disk().sync_folder(&self.options.folder).await?;
-                (Rc::new(file), FIRST_ALLOCATION)
+                (Rc::new(file), allocated)
             }
         };
         file.sync().await?;

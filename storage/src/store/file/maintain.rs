@@ -5,7 +5,6 @@ use std::rc::Rc;
 use crate::disk::{Disk, EntryKind, File, Open};
 use crate::store::block::{Block, BlockNumber};
 use crate::store::file::names::{ASIDE, BlockName};
-use crate::store::file::write::{FIRST_ALLOCATION, UNFILLED_LEN_MIN};
 use crate::store::file::{FileMedia, NextFile};
 use crate::store::{Media, Store, StoreError};
 
@@ -111,14 +110,15 @@ impl<D: Disk> FileMedia<D> {
         let path = BlockName { number, salt }.path(&self.options.folder);
         let disk = self.engine.disk();
         let file = Rc::new(disk.open(&path, Open::CreateNew).await?);
-        // Where commits are large it is not filled: see `fill_ahead`.
-        let is_filled = self.commit_len.get() < UNFILLED_LEN_MIN;
-        let allocated = if is_filled { u64::from(self.options.block_len) + FIRST_ALLOCATION } else { 0 };
+        let allocated = self.options.file_len_max();
         let fill = async {
-            if is_filled {
+            // See `make_space`.
+            if self.is_filled(self.commit_len.get()) {
                 file.allocate(allocated).await?;
-                file.sync().await?;
+            } else {
+                file.reserve(allocated).await?;
             }
+            file.sync().await?;
             disk.sync_folder(&self.options.folder).await
         };
         let filled = fill.await;

@@ -9,7 +9,7 @@ mod broken;
 mod compact;
 mod create;
 mod decisions;
-
+mod encode;
 mod erase;
 mod losses;
 mod maintain;
@@ -29,7 +29,7 @@ use std::rc::Rc;
 use crate::block::header::{Coding, StreamId};
 use crate::cache::{Key, Part};
 use crate::coding::{BlockCipher, FrameEncoder};
-use crate::disk::Disk;
+use crate::disk::{Disk, PAGE_SIZE};
 use crate::engine::Engine;
 use crate::keys::StreamKey;
 use crate::log::LoggedFile;
@@ -40,6 +40,8 @@ use crate::store::block::{Block, BlockNumber};
 #[cfg(test)]
 pub(crate) use self::broken::Broken;
 pub use self::decisions::{Action, Condition, DECISIONS};
+pub use self::encode::CommitSizes;
+use self::encode::FIRST_ALLOCATION;
 use self::losses::Losses;
 pub(crate) use self::losses::{read_losses, still_lost, write_losses};
 pub(crate) use self::names::ASIDE;
@@ -54,7 +56,6 @@ use self::scrub::ScrubPlace;
 pub use self::scrub::{ScrubDamage, ScrubPart, ScrubProgress};
 pub(crate) use self::seal::Footer;
 use self::signal::Signal;
-pub(super) use self::write::COMMIT_LEN_MAX;
 use self::write::HandOver;
 
 /// How a store is kept on disk.
@@ -74,6 +75,7 @@ pub struct StoreOptions {
     /// Bytes of entries after which a block is sealed.
     pub block_len: u32,
     pub durability: Durability,
+    pub commit_sizes: CommitSizes,
     /// What is broken on purpose, to prove that the tests would see that.
     #[cfg(test)]
     pub(crate) broken: Option<Broken>,
@@ -210,9 +212,16 @@ impl StoreOptions {
             first_seq: 1,
             block_len: BLOCK_LEN,
             durability: Durability::default(),
+            commit_sizes: CommitSizes::default(),
             #[cfg(test)]
             broken: None,
         }
+    }
+
+    /// Bytes that a block's file is made long before it is written to: frames have heads, and large ones begin at pages.
+    fn file_len_max(&self) -> u64 {
+        let block = u64::from(self.block_len);
+        (block + block / 16).next_multiple_of(PAGE_SIZE as u64) + FIRST_ALLOCATION
     }
 }
 

@@ -5,7 +5,7 @@ use crate::block::frame::FrameKind;
 use crate::block::spans::Spans;
 use crate::block::summary::{Row, Summary};
 use crate::coding::{FrameEncoder, FrameFields};
-use crate::disk::{Disk, File, PAGE_SIZE};
+use crate::disk::{Buffer, Disk, File, PAGE_SIZE};
 use crate::store::block::{Block, BlockNumber, Phase};
 use crate::store::file::{FileMedia, FooterPlace};
 use crate::store::{Store, StoreError};
@@ -86,7 +86,9 @@ impl<D: Disk> FileMedia<D> {
                 writer.commit += 1;
                 let place = (salt, offset, writer.commit);
                 let footer = Footer::encode(&mut writer.encoder, (&summary, &rows, &spans), place);
-                (footer.place, writer.logged.append_direct(footer.bytes))
+                let mut pages = writer.logged.buffer(footer.bytes.len());
+                pages.bytes_mut().copy_from_slice(&footer.bytes);
+                (footer.place, writer.logged.append_direct(pages))
             }))
         });
         let Some(footer) = footer.flatten() else { return Ok(()) };
@@ -105,10 +107,9 @@ impl<D: Disk> FileMedia<D> {
         let Some((logged, file)) = self.writer_of(number) else { return Ok(()) };
         logged.fold().await?;
         if let Some(place) = footer {
-            // A file that was not filled ahead ends with its footer already.
+            // Durable with what is synced next. A file that a crash leaves long is scanned, as one without a footer.
             if file.size().await? != place.file_len {
                 file.truncate(place.file_len).await?;
-                file.sync().await?;
             }
             // A message may have been overwritten meanwhile.
             logged.fold().await?;

@@ -1,21 +1,21 @@
 //! Commits: what was changed since the last one becomes frames of the blocks, and durable.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_lite::future::yield_now;
+use futures_lite::future::{or, yield_now};
 use natrium_model::Timestamp;
 
-use crate::block::frame::FrameKind;
-use crate::block::header::HEAD_LEN;
 use crate::block::spans::{SPAN_LEN_MIN, Span};
-use crate::block::tail::FRAME_LEN_MIN;
 use crate::cache::{Part, SpanContent};
-use crate::coding::FrameFields;
-use crate::disk::{Disk, File, PAGE_SIZE};
-use crate::log::LogError;
+use crate::disk::Disk;
+use crate::log::{LogError, Ticket};
 use crate::store::block::{Block, BlockNumber, Gathering};
+use crate::store::commits::Commits;
 use crate::store::file::create::NewBlock;
-use crate::store::file::{Durability, FileMedia};
+use crate::store::file::encode::Coded;
+use crate::store::file::{BlockFile, Durability, FileMedia};
 use crate::store::ledger::Ledger;
 use crate::store::{CommitNumber, Media, Store, StoreError};
 
@@ -26,49 +26,81 @@ pub(super) struct HandOver {
     /// Of the store, when it was closed.
     cuts: u64,
     parts: Vec<PartOfBlock>,
+    pub(super) leaving: Vec<Block>,
+    /// Some block may be worth a rewrite.
+    has_sparse: bool,
+}
+
+/// What of a commit goes into one block: positions of the bodies of its frames, of which there is one at least.
+pub(super) struct PartOfBlock {
+    pub(super) block: NewBlock,
+    pub(super) bodies: Vec<(u32, u32)>,
+}
+
+/// One frame as it was written.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) offset: u64,
+    pub(super) end: u64,
+}
+
+/// What of a commit goes into one block, on its way to the disk.
+struct Begun {
+    block: BlockNumber,
+    frames: Vec<Written>,
+    /// Where a commit counts once the operating system has it.
+    written: Option<Ticket>,
+    durable: Ticket,
+    /// With its last part a commit ends.
+    end: Option<End>,
+}
+
+/// A block's file that is being made.
+struct Ahead<'a, D: Disk> {
+    block: BlockNumber,
+    file: Pin<Box<dyn Future<Output = Result<BlockFile<D>, StoreError>> + 'a>>,
+}
+
+/// What the writer waits for.
+enum Event<D: Disk> {
+    /// A part is durable, and a commit with it.
+    Finished(Option<End>),
+    /// There is another commit to begin with.
+    Closed,
+    Created(Box<BlockFile<D>>),
+}
+
+/// What is done when a commit is durable.
+struct End {
+    commit: CommitNumber,
+    last_seq: u64,
+    /// Of the store, when it was closed.
+    cuts: u64,
     leaving: Vec<Block>,
     /// Some block may be worth a rewrite.
     has_sparse: bool,
 }
 
-impl HandOver {
-    fn is_last_part(&self, block: BlockNumber) -> bool {
-        self.parts.last().is_some_and(|part| part.block.number == block)
+impl Begun {
+    async fn is_durable(&mut self, commits: &Commits) -> Result<(), LogError> {
+        if let (Some(written), Some(end)) = (&mut self.written, &self.end) {
+            written.await?;
+            self.written = None;
+            commits.set_durable(end.commit, end.last_seq, end.cuts);
+        }
+        (&mut self.durable).await
     }
 }
-
-/// What of a commit goes into one block: positions of the bodies of its frames, of which there is one at least.
-struct PartOfBlock {
-    block: NewBlock,
-    bodies: Vec<(u32, u32)>,
-}
-
-/// One frame as it was written.
-#[derive(Clone, Copy)]
-struct Written {
-    from: u32,
-    to: u32,
-    offset: u64,
-    end: u64,
-}
-
-/// A part as bytes, its frames, and whether it goes straight to its block.
-type Encoded = (Vec<u8>, Vec<Written>, bool);
 
 /// Writes commits until the store is closed or fails.
 pub(super) async fn write_commits<D: Disk>(store: Store<D>) {
     let Media::File(media) = &store.0.media else {
         unreachable!("only stores on disk have commits to write")
     };
-    while let Some(taken) = next_commit(&store, media).await {
-        let (commit, last_seq, cuts) = (taken.commit, taken.last_seq, taken.cuts);
-        match media.write(&store, taken).await {
-            Ok(()) => store.0.commits.set_durable(commit, last_seq, cuts),
-            Err(error) => {
-                store.0.commits.fail(error);
-                break;
-            }
-        }
+    if let Err(error) = media.write(&store).await {
+        store.0.commits.fail(error);
     }
     store.0.commits.end();
     media.maintenance.end();
@@ -104,118 +136,212 @@ impl<D: Disk> FileMedia<D> {
         self.closed.borrow_mut().push_back(taken);
     }
 
-    async fn write(&self, store: &Store<D>, taken: HandOver) -> Result<(), StoreError> {
-        for part in &taken.parts {
-            let number = part.block.number;
-            self.ensure_file(part.block).await?;
-            let (out, frames, is_direct) = self.encode(store, part, &taken.leaving)?;
-            self.fill_ahead(number, out.len()).await?;
-            let ticket = self.with_file(number, |file| {
-                let writer = file.writer.as_ref().expect("a block that has entries to write is not sealed");
-                if is_direct { writer.logged.append_direct(out) } else { writer.logged.append(&out) }
-            });
-            let Some(ticket) = ticket else { continue };
-            if taken.is_last_part(number) && self.options.durability == Durability::Written {
-                let written =
-                    self.with_file(number, |file| file.writer.as_ref().map(|writer| writer.logged.written()));
-                if let Some(written) = written.flatten() {
-                    written.await?;
-                    store.0.commits.set_durable(taken.commit, taken.last_seq, taken.cuts);
-                }
-            }
-            ticket.await?;
-            self.gather(store, number, &frames);
-            let has_work = store.with(|ledger| {
-                ledger
-                    .block(number)
-                    .is_some_and(|block| block.is_full() || block.plain_len > self.options.block_len / 2)
-            });
-            if has_work {
-                self.maintenance.set();
-            }
+    /// Closes the commit that is gathered where it is so large that it should not wait for the one under way.
+    pub(in crate::store) fn close_if_large(&self, store: &Store<D>) {
+        if store.with(|ledger| ledger.waiting()) >= self.options.commit_sizes.closed_from {
+            self.close_commit(store);
         }
-        if !taken.leaving.is_empty() {
-            let graves = taken.leaving.into_iter().map(|block| (taken.commit, block));
-            self.graves.borrow_mut().extend(graves);
-            self.maintenance.set();
-        }
-        if taken.has_sparse {
-            self.maintenance.set();
-        }
-        Ok(())
     }
 
-    async fn ensure_file(&self, block: NewBlock) -> Result<(), StoreError> {
-        if self.files.borrow().contains_key(&block.number) {
+    /// While a commit is under way what is changed meanwhile is gathered for the next one. Only what is closed before that
+    /// is begun beside it: it is encoded while the disk is busy.
+    async fn write(&self, store: &Store<D>) -> Result<(), StoreError> {
+        let mut begun = VecDeque::new();
+        let mut ahead = None;
+        loop {
+            let has_room = begun.len() < BEGUN_MAX;
+            let closed = if has_room { self.closed.borrow_mut().pop_front() } else { None };
+            if let Some(taken) = closed {
+                store.0.commits.begun();
+                self.begin(store, taken, &mut begun, &mut ahead).await?;
+                continue;
+            }
+            if begun.is_empty() {
+                let Some(taken) = next_commit(store, self).await else { return Ok(()) };
+                self.begin(store, taken, &mut begun, &mut ahead).await?;
+                continue;
+            }
+            if ahead.is_none() {
+                ahead = self.create_ahead();
+            }
+            let closed = async {
+                if !has_room {
+                    return std::future::pending().await;
+                }
+                store.0.commits.closed().await;
+                Ok(Event::Closed)
+            };
+            let created = async {
+                match &mut ahead {
+                    Some(ahead) => (&mut ahead.file).await.map(|file| Event::Created(Box::new(file))),
+                    None => std::future::pending().await,
+                }
+            };
+            let finished = async { self.finish_first(store, &mut begun).await.map(Event::Finished) };
+            // Those that are cut short have changed nothing.
+            match or(finished, or(closed, created)).await? {
+                Event::Finished(end) => self.tell(store, end),
+                Event::Closed => {}
+                Event::Created(file) => self.take_created(&mut ahead, *file),
+            }
+        }
+    }
+
+    /// Begins with the file of the next block that commits wait for: it is there when they come.
+    fn create_ahead(&self) -> Option<Ahead<'_, D>> {
+        let files = self.files.borrow();
+        let closed = self.closed.borrow();
+        let mut parts = closed.iter().flat_map(|commit| &commit.parts);
+        let part = parts.find(|part| !files.contains_key(&part.block.number))?;
+        Some(self.creation(part.block))
+    }
+
+    fn take_created(&self, ahead: &mut Option<Ahead<'_, D>>, file: BlockFile<D>) {
+        if let Some(ahead) = ahead.take() {
+            self.files.borrow_mut().insert(ahead.block, file);
+            self.maintenance.set();
+        }
+    }
+
+    /// Begins with all parts of a commit, each when it may be.
+    async fn begin<'a>(
+        &'a self,
+        store: &Store<D>,
+        mut taken: HandOver,
+        begun: &mut VecDeque<Begun>,
+        ahead: &mut Option<Ahead<'a, D>>,
+    ) -> Result<(), StoreError> {
+        let parts = std::mem::take(&mut taken.parts);
+        let end = End {
+            commit: taken.commit,
+            last_seq: taken.last_seq,
+            cuts: taken.cuts,
+            leaving: taken.leaving,
+            has_sparse: taken.has_sparse,
+        };
+        let mut is_under_way = false;
+        for part in &parts {
+            is_under_way = self.begin_part(store, part, &end.leaving, begun, ahead).await?;
+        }
+        if let Some(last) = begun.back_mut().filter(|_| is_under_way) {
+            if self.options.durability == Durability::Written {
+                last.written =
+                    self.with_file(last.block, |file| Some(file.writer.as_ref()?.logged.written())).flatten();
+            }
+            last.end = Some(end);
             return Ok(());
         }
-        let file = self.create(block).await?;
-        self.files.borrow_mut().insert(block.number, file);
-        self.maintenance.set();
+        // Nothing of it is to be written, or its block is gone already.
+        let ends = self.finish_all(store, begun).await?;
+        ends.into_iter().chain([end]).for_each(|end| self.tell(store, Some(end)));
         Ok(())
     }
 
-    /// Fills the file with zeros before it is written there: a sync then has no blocks to enter into the file system's
-    /// books. That is cheaper than writing twice only where little is written with each sync. Nobody else lengthens the
-    /// file meanwhile.
-    async fn fill_ahead(&self, number: BlockNumber, bytes: usize) -> Result<(), StoreError> {
-        self.commit_len.set(bytes);
-        let most = u64::from(self.options.block_len) + FIRST_ALLOCATION;
-        let wanted = self.with_file(number, |file| {
-            let writer = file.writer.as_ref()?;
-            let end = writer.logged.len() + (bytes as u64).next_multiple_of(PAGE_SIZE as u64);
-            if bytes >= UNFILLED_LEN_MIN {
-                file.allocated = file.allocated.max(end);
-                return None;
+    /// Whether the part is under way now: it is not where its block's file is gone.
+    async fn begin_part<'a>(
+        &'a self,
+        store: &Store<D>,
+        part: &PartOfBlock,
+        leaving: &[Block],
+        begun: &mut VecDeque<Begun>,
+        ahead: &mut Option<Ahead<'a, D>>,
+    ) -> Result<bool, StoreError> {
+        let block = part.block.number;
+        self.ensure_file(part.block, ahead).await?;
+        let (coded, frames) = self.encode(store, part, leaving)?;
+        let space = self.make_space(block, coded.len());
+        // Recovery takes a block that is followed by a commit for whole: so it has to be. And nobody else may lengthen a file
+        // while it is filled.
+        let follows = begun.iter().any(|begun| begun.block != block);
+        #[cfg(test)]
+        let follows = self.options.waits(follows);
+        let has_to_wait = space.is_some() || follows;
+        let ends = if has_to_wait { self.finish_all(store, begun).await? } else { Vec::new() };
+        let space = match space {
+            Some(space) => space.await,
+            None => Ok(()),
+        };
+        let durable = self.with_file(block, |file| {
+            let logged =
+                &file.writer.as_ref().expect("a block that has entries to write is not sealed").logged;
+            match coded {
+                _ if space.is_err() => None,
+                Coded::Logged(bytes) => Some(logged.append(&bytes)),
+                Coded::Direct(pages) => Some(logged.append_direct(pages)),
             }
-            (end > file.allocated && file.allocated < most).then(|| {
-                file.allocated = (file.allocated * 4).max(end).min(most);
-                (Rc::clone(&writer.file), file.allocated)
-            })
         });
-        if let Some((file, len)) = wanted.flatten() {
-            file.allocate(len).await?;
+        let durable = durable.flatten();
+        let is_under_way = durable.is_some();
+        if let Some(durable) = durable {
+            begun.push_back(Begun { block, frames, written: None, durable, end: None });
+        }
+        if !ends.is_empty() {
+            // The disk is busy again before those who are told now keep the executor so.
+            yield_now().await;
+            self.engine.disk().submit().await;
+        }
+        ends.into_iter().for_each(|end| self.tell(store, Some(end)));
+        space?;
+        Ok(is_under_way)
+    }
+
+    /// Waits until the oldest part is durable; what is to be done then, where a commit ends with it.
+    async fn finish_first(
+        &self,
+        store: &Store<D>,
+        begun: &mut VecDeque<Begun>,
+    ) -> Result<Option<End>, StoreError> {
+        let Some(first) = begun.front_mut() else { return Ok(None) };
+        first.is_durable(&store.0.commits).await?;
+        let Some(done) = begun.pop_front() else { return Ok(None) };
+        self.gather(store, done.block, &done.frames);
+        let has_work = store.with(|ledger| {
+            ledger
+                .block(done.block)
+                .is_some_and(|block| block.is_full() || block.plain_len > self.options.block_len / 2)
+        });
+        if has_work {
+            self.maintenance.set();
+        }
+        Ok(done.end)
+    }
+
+    async fn finish_all(
+        &self,
+        store: &Store<D>,
+        begun: &mut VecDeque<Begun>,
+    ) -> Result<Vec<End>, StoreError> {
+        let mut ends = Vec::new();
+        while !begun.is_empty() {
+            ends.extend(self.finish_first(store, begun).await?);
+        }
+        Ok(ends)
+    }
+
+    fn tell(&self, store: &Store<D>, end: Option<End>) {
+        let Some(End { commit, last_seq, cuts, leaving, has_sparse }) = end else { return };
+        if has_sparse || !leaving.is_empty() {
+            self.maintenance.set();
+        }
+        self.graves.borrow_mut().extend(leaving.into_iter().map(|block| (commit, block)));
+        store.0.commits.set_durable(commit, last_seq, cuts);
+    }
+
+    async fn ensure_file<'a>(
+        &'a self,
+        block: NewBlock,
+        ahead: &mut Option<Ahead<'a, D>>,
+    ) -> Result<(), StoreError> {
+        while !self.files.borrow().contains_key(&block.number) {
+            let creating = ahead.get_or_insert_with(|| self.creation(block));
+            let file = (&mut creating.file).await?;
+            self.take_created(ahead, file);
         }
         Ok(())
     }
 
-    /// The frames of a part as one run of bytes, and where each stands.
-    ///
-    /// # Errors
-    /// The block takes no more commits.
-    fn encode(&self, store: &Store<D>, part: &PartOfBlock, leaving: &[Block]) -> Result<Encoded, LogError> {
-        let number = part.block.number;
-        let (first, last) = (part.bodies[0].0, part.bodies[part.bodies.len() - 1].1);
-        let is_direct = last - first >= DIRECT_LEN_MIN;
-        let mut files = self.files.borrow_mut();
-        let file = files.get_mut(&number).expect("the file was made before");
-        let writer = file.writer.as_mut().expect("a block that has entries to write is not sealed");
-        let base = if is_direct { writer.logged.align()? } else { writer.logged.len() };
-        writer.commit += 1;
-        let mut out = Vec::with_capacity((last - first) as usize + part.bodies.len() * FRAME_OVERHEAD);
-        let mut frames = Vec::with_capacity(part.bodies.len());
-        for (index, &(from, to)) in part.bodies.iter().enumerate() {
-            let offset = base + out.len() as u64;
-            let fields = FrameFields {
-                kind: FrameKind::Entries,
-                is_last: index + 1 == part.bodies.len(),
-                commit: writer.commit,
-                index: index as u32,
-                at: from,
-            };
-            store.with(|ledger| {
-                let closed = self.closed.borrow();
-                let mut left = leaving.iter().chain(closed.iter().flat_map(|commit| &commit.leaving));
-                let block = ledger
-                    .block_or_leaving(number)
-                    .or_else(|| left.find(|block| block.number == number))
-                    .expect("a block stays until the commits that it has entries for are written");
-                let open = block.open().expect("a block that has entries to write is not sealed");
-                writer.encoder.encode(fields, open.tail.slice(from, to), file.salt, offset, &mut out);
-            });
-            frames.push(Written { from, to, offset, end: base + out.len() as u64 });
-        }
-        Ok((out, frames, is_direct))
+    fn creation(&self, block: NewBlock) -> Ahead<'_, D> {
+        Ahead { block: block.number, file: Box::pin(self.create(block)) }
     }
 
     /// Frames that are durable join the block's spans; a span that is long enough leaves the tail for the cache.
@@ -310,12 +436,5 @@ impl Ledger {
     }
 }
 
-/// From so many bytes on a commit goes straight to its block: a sync of its own then costs less than writing it twice.
-pub(super) const DIRECT_LEN_MIN: u32 = 64 << 10;
-/// A new block's file is filled ahead so far; then it doubles.
-pub(super) const FIRST_ALLOCATION: u64 = HEAD_LEN as u64 + FRAME_LEN_MIN as u64;
-/// A commit with so many bytes is closed, so that it is written while the next one is gathered.
-pub(in crate::store) const COMMIT_LEN_MAX: u32 = 2 << 20;
-/// From so many bytes on a commit lengthens the file itself.
-pub(super) const UNFILLED_LEN_MIN: usize = 512 << 10;
-const FRAME_OVERHEAD: usize = 128;
+/// So many commits are on their way at a time.
+const BEGUN_MAX: usize = 2;

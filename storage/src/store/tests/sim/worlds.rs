@@ -22,7 +22,7 @@ use crate::log::{LogError, LogOptions};
 use crate::message::{Filter, Limits, State};
 use crate::store::Store;
 use crate::store::block::Block;
-use crate::store::file::{self, Durability, StoreOptions};
+use crate::store::file::{self, CommitSizes, Durability, StoreOptions};
 use crate::test_machine::Machine;
 
 struct World {
@@ -252,6 +252,13 @@ impl World {
         for (options, actor) in self.options.iter_mut().zip(&self.actors) {
             options.limits = actor.borrow().now().limits;
             options.block_len = [4_000, 9_000, 20_000, 40_000, 200_000][self.chance.index(5)];
+            // Most often as it is; else so that there are all ways of writing in one world.
+            options.commit_sizes = CommitSizes::default();
+            if self.chance.one_in(2) {
+                options.commit_sizes.closed_from = [1, 300, 2_000, 6_000][self.chance.index(4)];
+                options.commit_sizes.direct_from = [1, 1_000, 5_000][self.chance.index(3)];
+                options.commit_sizes.unfilled_from = [1, 2_000, 9_000][self.chance.index(3)];
+            }
             if self.chance.one_in(3) {
                 let compression = if self.chance.one_in(2) { Compression::Snappy } else { Compression::None };
                 let encryption = match self.chance.below(4) {
@@ -446,6 +453,11 @@ fn a_footer_with_a_message_where_it_is_not_is_found() {
 #[test]
 fn a_footer_that_forgot_what_is_gone_is_found() {
     assert!(is_found(Broken::Store(file::Broken::FooterGone)));
+}
+
+#[test]
+fn a_block_that_overtakes_the_one_before_it_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::Overtaking)));
 }
 
 /// The same changes of a store in memory, which agrees with the model as one on disk does.
