@@ -22,6 +22,7 @@ pub mod meta;
 pub mod record;
 pub mod seq_set;
 pub mod snapshot;
+pub mod sources;
 pub mod store;
 pub mod subject_tree;
 pub mod timer_wheel;
