@@ -4,6 +4,7 @@ use rand_core::RngCore;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::block::control::{CONTROL, Control};
+use crate::block::sources::{self, SOURCES, ToldSources};
 use crate::record::{Record, RecordError, SEQ_MAX};
 use crate::seq_set::SeqSet;
 use crate::varint;
@@ -18,6 +19,8 @@ pub enum Entry<'a> {
     Erased {
         seq: u64,
     },
+    /// How far the stream has come in its sources.
+    Sources(ToldSources),
 }
 
 impl<'a> Entry<'a> {
@@ -34,6 +37,10 @@ impl<'a> Entry<'a> {
             ERASED => {
                 let (seq, took) = decode_erased(input, salt)?;
                 Ok((Self::Erased { seq }, took))
+            }
+            SOURCES => {
+                let (told, took) = sources::decode_entry(input, salt)?;
+                Ok((Self::Sources(told), took))
             }
             kind if kind & CONTROL != 0 => Ok((Self::Control(Control::decode(input, salt)?), Control::LEN)),
             _ => {
@@ -54,6 +61,11 @@ pub fn encode_deleted_set(set: &SeqSet, salt: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&body);
     let checksum = xxh64(&out[start..], salt);
     out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// `kind u8 | length varint | what is told | XXH64 u64`.
+pub fn encode_sources(told: &ToldSources, salt: u64, out: &mut Vec<u8>) {
+    sources::encode_entry(told, salt, out);
 }
 
 /// Overwrites the record of `seq`, which takes all of `record`, with as many bytes that say nothing of it:
@@ -152,6 +164,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     use super::*;
+    use crate::sources::SourcePosition;
 
     #[test]
     fn a_body_comes_back_entry_by_entry() {
@@ -174,12 +187,14 @@ mod tests {
         let erased = body.len();
         record.encode(3, &mut body);
         erase(&mut body[erased..], 4, 3, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+        encode_sources(&some_sources(), 3, &mut body);
         let entries: Vec<_> = Entries::new(&body, 3).map(|entry| entry.unwrap()).collect();
         assert_eq!(entries.iter().map(|(_, len, _)| len).sum::<usize>(), body.len());
         assert!(matches!(&entries[0].2, Entry::Record(read) if read.seq == 4));
         assert!(matches!(&entries[1].2, Entry::Control(Control::Deleted { first: 1, last: 2 })));
         assert!(matches!(&entries[2].2, Entry::DeletedSet(read) if *read == set));
         assert!(matches!(&entries[3].2, Entry::Erased { seq: 4 }));
+        assert!(matches!(&entries[4].2, Entry::Sources(read) if *read == some_sources()));
         for bit in 0..body.len() * 8 {
             let mut damaged = body.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -194,8 +209,16 @@ mod tests {
             Entry::Control(control) => control.encode(3, &mut out),
             Entry::DeletedSet(set) => encode_deleted_set(set, 3, &mut out),
             Entry::Erased { .. } => {}
+            Entry::Sources(told) => encode_sources(told, 3, &mut out),
         }
         out
+    }
+
+    fn some_sources() -> ToldSources {
+        let position = |seq, identity: &[u8]| SourcePosition { seq, identity: identity.into() };
+        let positions = [(&b"A > >"[..], position(7, b"ID")), (b"B > >", position(1 << 40, b""))];
+        let positions = positions.into_iter().map(|(name, position)| (name.into(), position)).collect();
+        ToldSources { is_whole: true, positions }
     }
 
     /// One of each kind.
@@ -221,6 +244,7 @@ mod tests {
             Entry::Control(Control::Bounds { first: 1, last: 2, timestamp: time }),
             Entry::Control(Control::Truncated { last: 2, timestamp: time }),
             Entry::DeletedSet(set),
+            Entry::Sources(some_sources()),
         ];
         let mut all: Vec<Vec<u8>> = entries.iter().map(encoded).collect();
         let mut erased = all[1].clone();
@@ -258,7 +282,7 @@ mod tests {
                 // What was erased says nothing that could be written again.
                 let last = match entry {
                     Entry::Erased { .. } => Vec::new(),
-                    Entry::Record(_) | Entry::Control(_) | Entry::DeletedSet(_) => {
+                    Entry::Record(_) | Entry::Control(_) | Entry::DeletedSet(_) | Entry::Sources(_) => {
                         encoded(&Entry::decode(&again, 3).unwrap().0)
                     }
                 };

@@ -7,6 +7,7 @@
 use natrium_model::Timestamp;
 use xxhash_rust::xxh64::xxh64;
 
+use crate::block::sources::ToldSources;
 use crate::block::spans::{Span, Spans};
 use crate::block::summary::{Row, SubjectTotals, Summary};
 use crate::record::SEQ_MAX;
@@ -91,6 +92,7 @@ pub fn encode_summary(summary: &Summary, spans: &Spans, out: &mut Vec<u8>) {
             before = *seq;
         }
     }
+    summary.sources.encode(out);
     varint::encode(spans.len() as u64, out);
     for span in spans.iter() {
         for number in [span.delta, span.at, span.len, span.offset, span.disk_len] {
@@ -143,6 +145,7 @@ pub fn decode_summary(body: &[u8]) -> Option<(Summary, Spans)> {
     summary.subjects = reader.subjects(summary.first)?;
     summary.expiring = reader.times(summary.first)?;
     summary.due = reader.times(summary.first)?;
+    summary.sources = reader.sources()?;
     let count = reader.count(5)?;
     let mut spans = Spans::default();
     for _ in 0..count {
@@ -283,6 +286,12 @@ impl<'a> Reader<'a> {
         Some(subjects)
     }
 
+    fn sources(&mut self) -> Option<ToldSources> {
+        let (told, rest) = ToldSources::decode(self.body)?;
+        self.body = rest;
+        Some(told)
+    }
+
     fn times(&mut self, first: u64) -> Option<Vec<(u64, Timestamp)>> {
         let count = self.count(9)?;
         let mut times = Vec::with_capacity(count);
@@ -304,6 +313,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sources::SourcePosition;
 
     fn set(sequences: &[u64]) -> SeqSet {
         let mut set = SeqSet::default();
@@ -320,6 +330,7 @@ mod tests {
             first,
             last,
         };
+        let position = |seq| SourcePosition { seq, identity: b"ID".as_slice().into() };
         let summary = Summary {
             first: 100,
             last: 140,
@@ -341,6 +352,14 @@ mod tests {
             ],
             expiring: vec![(103, Timestamp(9)), (104, Timestamp(8))],
             due: vec![(140, Timestamp(i64::MAX))],
+            sources: ToldSources {
+                is_whole: false,
+                positions: [
+                    (b"A > >".as_slice().into(), position(9)),
+                    (b"B > >".as_slice().into(), position(0)),
+                ]
+                .into(),
+            },
         };
         let mut spans = Spans::default();
         spans.push(Span { delta: 0, at: 0, len: 60, offset: 8192, disk_len: 100 }).unwrap();

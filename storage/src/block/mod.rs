@@ -7,6 +7,7 @@ pub mod frame;
 pub mod header;
 pub mod index;
 pub mod scan;
+pub mod sources;
 pub mod spans;
 pub mod summary;
 pub mod tail;

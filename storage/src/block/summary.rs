@@ -9,6 +9,7 @@ use natrium_model::Timestamp;
 
 use crate::block::control::Control;
 use crate::block::entry::Entry;
+use crate::block::sources::ToldSources;
 use crate::message::accounted_size;
 use crate::seq_set::SeqSet;
 
@@ -45,6 +46,8 @@ pub struct Summary {
     pub expiring: Vec<(u64, Timestamp)>,
     /// Messages left that are due at a time.
     pub due: Vec<(u64, Timestamp)>,
+    /// How far the stream had come in its sources when the last entry was written, as far as the block tells.
+    pub sources: ToldSources,
 }
 
 /// Messages of one subject in one block.
@@ -191,6 +194,7 @@ impl Summarizer {
                 self.summary.truncated = Some(to);
                 self.summary.last_timestamp = Some(*timestamp);
             }
+            Entry::Sources(told) => self.summary.sources.then(told),
         }
         Ok(())
     }

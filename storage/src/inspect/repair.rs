@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::block::Looked;
 use super::look::{Folder, InspectError, InspectOptions, content_of, look};
 use crate::block::control::Control;
-use crate::block::entry::{Entries, Entry, encode_deleted_set, erase};
+use crate::block::entry::{Entries, Entry, encode_deleted_set, encode_sources, erase};
 use crate::block::frame::FrameKind;
 use crate::block::header::Header;
 use crate::block::spans::{Span, Spans};
@@ -199,6 +199,7 @@ impl Writer {
             Entry::Record(record) => record.encode(self.salt, &mut self.plain),
             Entry::Control(control) => control.encode(self.salt, &mut self.plain),
             Entry::DeletedSet(set) => encode_deleted_set(set, self.salt, &mut self.plain),
+            Entry::Sources(told) => encode_sources(told, self.salt, &mut self.plain),
             Entry::Erased { seq } => {
                 let start = self.plain.len();
                 self.plain.resize(start + ERASED_LEN, 0);
@@ -247,6 +248,10 @@ impl Writer {
     fn finish(mut self, told: &Summary) -> Vec<u8> {
         let timestamp = told.last_timestamp.unwrap_or(Timestamp(0));
         let first = told.low.min(told.last + 1);
+        // What damage took of it, the footer still tells.
+        if !told.sources.is_nothing() {
+            encode_sources(&told.sources, self.salt, &mut self.plain);
+        }
         Control::Bounds { first, last: told.last, timestamp }.encode(self.salt, &mut self.plain);
         self.close_frame();
         let (summary, rows) = self.summarizer.finish();

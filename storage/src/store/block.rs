@@ -5,6 +5,7 @@ use natrium_model::Timestamp;
 use roaring::RoaringBitmap;
 
 use crate::block::index::Index;
+use crate::block::sources::ToldSources;
 use crate::block::spans::Spans;
 use crate::block::summary::{Row, Summary, Times};
 use crate::block::tail::Tail;
@@ -79,10 +80,11 @@ pub struct OpenBlock {
     pub recovered_rows: Option<(Summary, Vec<Row>)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Told {
     pub low: u64,
     pub truncated: Option<u64>,
+    pub sources: ToldSources,
 }
 
 #[derive(Clone, Copy, Debug)]

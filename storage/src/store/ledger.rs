@@ -13,6 +13,7 @@ use crate::seq_set::SeqSet;
 use crate::store::block::{Block, BlockNumber};
 use crate::store::cuts::CutMarks;
 use crate::store::deadlines::Deadlines;
+use crate::store::sources::Sources;
 use crate::subject_tree::{LeafId, SubjectTree};
 
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(super) struct Ledger {
     /// Blocks that may go once the next commit is durable.
     pub leaving: Vec<Block>,
     pub cut_marks: CutMarks,
+    pub sources: Sources,
 }
 
 /// Whose way of counting bytes.
@@ -134,6 +136,7 @@ impl Ledger {
             dead: Vec::new(),
             leaving: Vec::new(),
             cut_marks: CutMarks::default(),
+            sources: Sources::default(),
         }
     }
 
@@ -476,6 +479,7 @@ impl Ledger {
             + self.blocks.iter().map(Block::memory_bytes).sum::<usize>()
             + self.expiries.memory_bytes()
             + self.schedule.memory_bytes()
+            + self.sources.memory_bytes()
     }
 }
 

@@ -22,6 +22,7 @@ mod ledger;
 mod purge;
 mod query;
 mod read;
+mod sources;
 mod subjects;
 mod write;
 

@@ -324,6 +324,7 @@ impl Ledger {
         self.active_mut().last_timestamp = timestamp;
         self.push_control(Control::Truncated { last: seq, timestamp: timestamp.unwrap_or(Timestamp(0)) });
         self.write_bounds();
+        self.write_all_sources();
         tombstones.remove_below(self.low());
         if self.accounting == Accounting::File && !tombstones.is_empty() {
             self.write_deleted(&tombstones);

@@ -131,6 +131,7 @@ impl Ledger {
         self.last = seq;
         self.last_timestamp = Some(timestamp);
         self.note_times(seq, message.expires, message.due);
+        self.note_source(message.headers);
         Place { seq, timestamp, subject }
     }
 
@@ -196,7 +197,7 @@ impl Ledger {
     #[must_use]
     pub(super) fn has_room(&self, bytes: usize, block_len: u32) -> bool {
         let block = self.active();
-        let is_first = block.messages == 0 && block.plain_len < SMALL;
+        let is_first = block.messages == 0 && block.plain_len < SMALL + self.sources.entry_len_max();
         let fits = block.plain_len as usize + bytes <= block_len as usize;
         let deltas = self.last + 1 - block.first < u64::from(u32::MAX);
         (fits || is_first) && deltas
@@ -217,6 +218,7 @@ impl Ledger {
         self.blocks.push_back(Block::begin(number, salt, first));
         self.active_mut().last_timestamp = self.last_timestamp;
         self.write_bounds();
+        self.write_all_sources();
         // The block that ended may have had nothing, or nothing any more.
         self.bury(self.blocks.len() - 2);
     }
@@ -250,6 +252,7 @@ impl Ledger {
             self.unwritten = Unwritten::default();
             return;
         }
+        self.write_sources();
         self.write_tombstones_of_the_dead();
         let mut deleted = std::mem::take(&mut self.unwritten.deleted);
         // With any deletes, so that what came before them is missed where it is damaged, and the time of the last message
@@ -379,5 +382,6 @@ fn open_of(block: &mut Block) -> &mut OpenBlock {
 
 /// Up to so many runs each get an entry of their own.
 const RUNS_MAX: usize = 4;
-/// A block with no more than this has nothing in it yet: one message of any length goes there.
+/// A block with no more than this, beside what it tells of sources, has nothing in it yet: one message of any length goes
+/// there.
 const SMALL: u32 = 256;

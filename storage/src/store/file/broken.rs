@@ -15,6 +15,8 @@ pub(crate) enum Broken {
     FooterGone,
     /// A block is written to before all of the one before it is durable.
     Overtaking,
+    /// Recovery skips what a block tells of a source.
+    Sources,
 }
 
 impl StoreOptions {
@@ -22,6 +24,9 @@ impl StoreOptions {
     pub(super) fn heard(&self, mut summary: Summary) -> Summary {
         if let (Some(Broken::Tombstone), Some(seq)) = (self.broken, summary.tombstones.max()) {
             summary.tombstones.remove(seq);
+        }
+        if self.broken == Some(Broken::Sources) {
+            summary.sources.positions.pop_last();
         }
         summary
     }

@@ -4,12 +4,14 @@ use futures_lite::future::yield_now;
 use natrium_model::Timestamp;
 
 use crate::block::control::Control;
-use crate::block::entry::{Entries, Entry, encode_deleted_set};
+use crate::block::entry::{Entries, Entry, encode_deleted_set, encode_sources};
 use crate::block::frame::FrameKind;
 use crate::block::header::HEAD_LEN;
+use crate::block::sources::ToldSources;
 use crate::block::spans::{SPAN_LEN_MIN, Span, Spans};
 use crate::block::summary::{Opening, Row, Summarizer, Summary};
 use crate::block::tail::FRAME_LEN_MIN;
+use crate::cache::SpanContent;
 use crate::coding::{FrameEncoder, FrameFields};
 use crate::disk::{Disk, File, Open, PAGE_SIZE};
 use crate::record::Record;
@@ -36,6 +38,8 @@ struct Plan {
     low: u64,
     absorbed_below: BlockNumber,
     spans: usize,
+    /// The key of its entries' checksums, where it may tell of sources.
+    sources_salt: Option<u64>,
     /// All that is left out was deleted by then.
     commit: CommitNumber,
 }
@@ -134,6 +138,10 @@ impl<D: Disk> FileMedia<D> {
         for place in 0..plan.spans {
             let at = SpanPlace { block: plan.number, generation: plan.generation, place };
             let Some(content) = self.span(store, at, true).await? else { return Ok(false) };
+            if let Some(salt) = plan.sources_salt {
+                let Some(told) = sources_in(&content, salt) else { return Ok(false) };
+                writer.sources.then(&told);
+            }
             for &(seq, at) in &content.records {
                 if seq < plan.first || seq > plan.last || plan.gone.contains(seq) {
                     continue;
@@ -170,6 +178,7 @@ impl Ledger {
             low: self.low().min(block.last + 1),
             absorbed_below: self.active().number,
             spans: block.spans.len(),
+            sources_salt: self.sources.are_told_of().then_some(block.salt),
             commit,
         })
     }
@@ -203,6 +212,8 @@ struct Rewriter {
     span: Option<Span>,
     spans: Spans,
     summarizer: Summarizer,
+    /// What the block tells of sources, in one entry for all.
+    sources: ToldSources,
     next_delta: u32,
     first: u64,
 }
@@ -228,6 +239,7 @@ impl Rewriter {
             span: None,
             spans: Spans::default(),
             summarizer: Summarizer::new(opening),
+            sources: ToldSources::default(),
             next_delta: 0,
             first: plan.first,
         };
@@ -280,6 +292,9 @@ impl Rewriter {
 
     fn finish(mut self, plan: &Plan) -> Rewritten {
         let timestamp = plan.last_timestamp.unwrap_or(Timestamp(0));
+        if !self.sources.is_nothing() {
+            encode_sources(&self.sources, self.salt, &mut self.plain);
+        }
         Control::Bounds { first: plan.low, last: plan.last, timestamp }.encode(self.salt, &mut self.plain);
         self.close_frame(true);
         let (summary, rows): (Summary, Vec<Row>) = self.summarizer.finish();
@@ -290,6 +305,27 @@ impl Rewriter {
         self.bytes.extend_from_slice(&footer.bytes);
         Rewritten { bytes: self.bytes, footer: footer.place, summary, spans: self.spans }
     }
+}
+
+/// What the entries between a span's records tell of sources. `None` where one of them cannot be read.
+fn sources_in(content: &SpanContent, salt: u64) -> Option<ToldSources> {
+    let mut told = ToldSources::default();
+    let mut hear = |from: usize, to: usize| {
+        for entry in Entries::new(content.bytes.get(from..to)?, salt) {
+            if let (.., Entry::Sources(more)) = entry.ok()? {
+                told.then(&more);
+            }
+        }
+        Some(())
+    };
+    let mut from = 0;
+    for &(_, at) in &content.records {
+        let at = at as usize;
+        hear(from, at)?;
+        from = at + Record::decode_unchecked(&content.bytes[at..]).ok()?.encoded_len();
+    }
+    hear(from, content.bytes.len())?;
+    Some(told)
 }
 
 /// A block with fewer bytes of entries is not worth a rewrite.

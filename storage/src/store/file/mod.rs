@@ -34,6 +34,7 @@ use crate::engine::Engine;
 use crate::keys::StreamKey;
 use crate::log::LoggedFile;
 use crate::message::Limits;
+use crate::sources::Source;
 use crate::store::CommitNumber;
 use crate::store::block::{Block, BlockNumber};
 
@@ -70,6 +71,8 @@ pub struct StoreOptions {
     /// What blocks' keys are wrapped with. Needed where the coding encrypts, or did.
     pub key: Option<Rc<StreamKey>>,
     pub limits: Limits,
+    /// Streams that this one takes messages from: how far it has come in each is kept.
+    pub sources: Vec<Source>,
     /// Of an empty store.
     pub first_seq: u64,
     /// Bytes of entries after which a block is sealed.
@@ -209,6 +212,7 @@ impl StoreOptions {
             coding: Coding::default(),
             key: None,
             limits: Limits::default(),
+            sources: Vec::new(),
             first_seq: 1,
             block_len: BLOCK_LEN,
             durability: Durability::default(),

@@ -152,6 +152,7 @@ fn summary_of(block: &Block) -> (Summary, Vec<Row>) {
         gone: open.full.clone().expect("a block that is being sealed is full"),
         tombstones: block.tombstones.clone(),
         absorbed_below: block.absorbed_below,
+        sources: open.told.sources.clone(),
         ..Summary::default()
     };
     let subjects = open.index.subjects().iter().map(|subject| subject.text.clone()).collect();

@@ -124,7 +124,7 @@ async fn scanned<D: Disk>(
     let is_plain = found.header.coding == options.coding && options.coding.encryption == Encryption::None;
     let goes_on = is_last && is_plain && scan.damage.is_empty() && found.header.first <= summary.last + 1;
     let mut open = OpenBlock::new(Tail::at(own.plain_len));
-    open.told = Told { low: own.low, truncated: own.truncated };
+    open.told = Told { low: own.low, truncated: own.truncated, sources: own.sources.clone() };
     open.times = own.times();
     open.is_damaged = !scan.damage.is_empty();
     open.ends_bare = !ends_with_bounds(&scan, salt);
@@ -177,9 +177,14 @@ async fn settle<D: Disk>(
 /// Whether the last commit holds nothing that could be missed: a store that is closed ends so.
 fn ends_with_bounds(scan: &Scan, salt: u64) -> bool {
     let of_last = scan.frames.iter().rev().take_while(|frame| frame.head.commit == scan.last_commit);
-    of_last
-        .flat_map(|frame| Entries::new(&frame.plain, salt))
-        .all(|entry| matches!(entry, Ok((_, _, Entry::Control(Control::Bounds { .. })))))
+    of_last.flat_map(|frame| Entries::new(&frame.plain, salt).map(|entry| (frame.head.at, entry))).all(
+        |(at, entry)| match entry {
+            Ok((_, _, Entry::Control(Control::Bounds { .. }))) => true,
+            // At the beginning of a block it is what those before tell.
+            Ok((_, _, Entry::Sources(told))) => told.is_whole && at == 0,
+            Ok(_) | Err(_) => false,
+        },
+    )
 }
 
 /// The file as its next writer finds it. What a torn commit left in the page in which the last whole one ends goes through the

@@ -145,7 +145,9 @@ fn follows(entry: &Entry<'_>) -> Option<u64> {
         Entry::Erased { seq } => Some(seq - 1),
         Entry::Control(Control::Skipped { first, .. }) => Some(first - 1),
         Entry::Control(Control::Bounds { last, .. }) => Some(*last),
-        Entry::Control(Control::Deleted { .. } | Control::Truncated { .. }) | Entry::DeletedSet(_) => None,
+        Entry::Control(Control::Deleted { .. } | Control::Truncated { .. })
+        | Entry::DeletedSet(_)
+        | Entry::Sources(_) => None,
     }
 }
 

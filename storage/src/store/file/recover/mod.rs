@@ -23,6 +23,7 @@ pub(crate) use self::left::{FromEntries, left_of_footer, told_by_entries};
 use self::look::{LOOKS_AT_ONCE, look_at_all, with_footer};
 use crate::block::index::{Index, Slot};
 use crate::block::scan::Damage;
+use crate::block::sources::ToldSources;
 use crate::block::summary::{Row, Summary};
 use crate::disk::Disk;
 use crate::engine::Engine;
@@ -32,6 +33,7 @@ use crate::store::file::decisions::{Action, Condition};
 use crate::store::file::names::ASIDE;
 use crate::store::file::{BlockFile, FileMedia, StoreOptions};
 use crate::store::ledger::{Accounting, Ledger, Subject};
+use crate::store::sources::Sources;
 use crate::store::{Media, Store, StoreError};
 
 /// What was found, and what was done.
@@ -78,6 +80,7 @@ impl<D: Disk> Store<D> {
         let mut ledger = None;
         let mut files = BTreeMap::new();
         let mut later = Later::default();
+        let mut sources = ToldSources::default();
         let last_number = found.last().map(|found| found.name.number);
         let next_number = found.iter().map(|found| found.header.absorbed_below).max().unwrap_or(1);
         let mut is_over = false;
@@ -101,6 +104,7 @@ impl<D: Disk> Store<D> {
             }
             #[cfg(test)]
             let block = Built { summary: options.heard(block.summary), ..block };
+            sources.after(&block.summary.sources);
             recovery.lost.union(&later.hear(number, &block.summary));
             #[cfg(test)]
             {
@@ -123,6 +127,8 @@ impl<D: Disk> Store<D> {
         let next_number = next_number.max(last_number.unwrap_or(0) + 1);
         let mut ledger = ledger.unwrap_or_else(|| empty_ledger(&options));
         ledger.lost = recovery.lost.clone();
+        let (sources, is_pruned) = Sources::recovered(&options.sources, sources);
+        ledger.sources = sources;
         finish_ledger(&mut ledger, next_number, engine.random(), &options);
         let last = ledger.last;
         let media = FileMedia::new(engine.clone(), options.clone(), files);
@@ -130,6 +136,9 @@ impl<D: Disk> Store<D> {
         store.0.commits.set_durable_seq(last);
         store.remember_losses(&mut recovery).await?;
         store.enforce_limits_at_start(is_over).await?;
+        if is_pruned {
+            store.changed();
+        }
         engine.spawn(super::write::write_commits(store.clone()));
         engine.spawn(super::maintain::maintain(store.clone()));
         if let Media::File(media) = &store.0.media {
@@ -223,6 +232,7 @@ fn finish_ledger(ledger: &mut Ledger, next: BlockNumber, salt: u64, options: &St
     ledger.last_timestamp = ledger.last_timestamp.filter(|timestamp| timestamp.0 != 0);
     if !is_written_on {
         ledger.write_bounds();
+        ledger.write_all_sources();
     }
 }
 

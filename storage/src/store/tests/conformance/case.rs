@@ -430,6 +430,7 @@ async fn open(
             let first = options.first_seq;
             let ledger = Ledger::new(Accounting::Memory, options.limits, first, Block::begin(1, 5, first));
             let store = Store::new(ledger, Media::Memory { salts: Cell::new(5) }, options.block_len);
+            store.set_sources(&options.sources).await?;
             Ok((store, Recovery::default()))
         }
     }

@@ -12,4 +12,5 @@ mod pending;
 mod purge;
 mod recovery;
 mod removal;
+mod sources;
 mod subjects;

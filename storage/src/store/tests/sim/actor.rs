@@ -1,13 +1,14 @@
 //! One store of a world, the model of it, and every state it has been in.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use natrium_model::Timestamp;
 
 use super::chance::Chance;
 use super::check;
-use super::model::{Kind, MARKER, Model, Msg};
+use super::model::{Kind, MARKER, Model, Msg, SOURCES, configured, source_header};
 use super::tell;
 use crate::disk::sim::SimDisk;
 use crate::message::{Discard, Limits, NEVER, Purge};
@@ -24,6 +25,10 @@ pub(super) struct Actor {
     commits: Vec<(CommitNumber, usize)>,
     pub acknowledged: usize,
     pub has_failed: bool,
+    /// What the store is opened with.
+    pub sources: BTreeSet<&'static str>,
+    /// What it was opened with since it was found, whether or not that came to its end: others may be forgotten.
+    opened_with: Vec<BTreeSet<&'static str>>,
 }
 
 pub(super) type Shared = Rc<RefCell<Actor>>;
@@ -40,6 +45,8 @@ enum Step {
     Compact,
     Truncate,
     SetLimits,
+    SetSources,
+    ApplySources,
     Expire,
     TakeDue,
     Wait,
@@ -56,7 +63,25 @@ impl Actor {
             commits: Vec::new(),
             acknowledged: 0,
             has_failed: false,
+            sources: BTreeSet::new(),
+            opened_with: Vec::new(),
         }
+    }
+
+    /// What the next life opens the store with.
+    pub(super) fn open_with(&mut self, sources: BTreeSet<&'static str>) {
+        let before = std::mem::replace(&mut self.sources, sources);
+        self.opened_with.push(before);
+    }
+
+    /// Sources that lives which ended while they opened the store may have left.
+    pub(super) fn maybe_kept(&self) -> BTreeSet<BTreeSet<&'static str>> {
+        let mut kept = BTreeSet::from([BTreeSet::from(SOURCES)]);
+        for opened_with in &self.opened_with {
+            let less = kept.iter().map(|kept| kept & opened_with).collect::<Vec<_>>();
+            kept.extend(less);
+        }
+        kept
     }
 
     pub(super) fn now(&self) -> &Model {
@@ -90,6 +115,7 @@ impl Actor {
         self.commits.clear();
         self.acknowledged = 0;
         self.has_failed = false;
+        self.opened_with.clear();
     }
 }
 
@@ -184,6 +210,33 @@ pub(super) async fn step(
             let steps = next.limit_steps();
             actor.borrow_mut().pending = steps.clone();
             store.set_limits(next.limits).await.map(|commit| (steps, commit))
+        }
+        Step::SetSources => {
+            let mut next = model.clone();
+            next.configure(sources(chance));
+            let is_other = next.positions != model.positions;
+            let configured = configured(&next.sources);
+            let commit = store.set_sources(&configured).await;
+            if !is_other && commit.is_ok() {
+                // What is configured is not stored.
+                actor.borrow_mut().history.last_mut().expect("a state").sources = next.sources;
+                Ok((Vec::new(), 0))
+            } else {
+                commit.map(|commit| (vec![next], commit))
+            }
+        }
+        Step::ApplySources => {
+            let mut next = model.clone();
+            let all: BTreeSet<_> = SOURCES.into_iter().filter(|_| chance.one_in(2)).collect();
+            let known = |name| (name, (chance.below(9), ["", "X"][chance.index(2)].to_owned()));
+            let other = Model { positions: all.into_iter().map(known).collect(), ..model.clone() };
+            let applied = other.source_positions();
+            if !applied.is_empty() && !model.sources.is_empty() {
+                // Others than those that are configured too, and they are tracked from then on.
+                next.positions = other.positions;
+                next.positions.retain(|_, (seq, _)| *seq > 0);
+            }
+            store.apply_sources(&applied).await.map(|commit| (vec![next], commit))
         }
         Step::Expire => expire(store, &model, chance, now).await,
         Step::TakeDue => {
@@ -401,7 +454,9 @@ fn draw(chance: &mut Chance) -> Step {
         66..68 => Step::Compact,
         68..70 => Step::Truncate,
         70..72 => Step::SetLimits,
-        72..78 => Step::Expire,
+        72 => Step::SetSources,
+        73 => Step::ApplySources,
+        74..78 => Step::Expire,
         78..80 => Step::TakeDue,
         80..88 => Step::Wait,
         88..93 => Step::Get,
@@ -418,7 +473,14 @@ pub(super) fn message(chance: &mut Chance, now: Timestamp) -> Msg {
         _ => chance.index(200),
     };
     let len = if len > 1000 { len - chance.index(500) } else { len };
-    let headers = if chance.one_in(4) { b"NATS/1.0\r\nA: b\r\n\r\n".to_vec() } else { Vec::new() };
+    let headers = match chance.below(8) {
+        0..2 => b"NATS/1.0\r\nA: b\r\n\r\n".to_vec(),
+        2..5 => {
+            let name = SOURCES[chance.index(SOURCES.len())];
+            source_header(name, chance.below(1000), ["", "ID", "LATER"][chance.index(3)])
+        }
+        _ => Vec::new(),
+    };
     let expires = match chance.below(12) {
         0 => Some(NEVER),
         1..3 => Some(Timestamp(now.0 + 1 + chance.below(60) as i64)),
@@ -432,6 +494,12 @@ pub(super) fn message(chance: &mut Chance, now: Timestamp) -> Msg {
         expires,
         due: chance.one_in(12).then(|| Timestamp(now.0 + chance.below(50) as i64)),
     }
+}
+
+/// Some of them, often all.
+pub(super) fn sources(chance: &mut Chance) -> BTreeSet<&'static str> {
+    let are_all = chance.one_in(2);
+    SOURCES.into_iter().filter(|_| are_all || chance.one_in(2)).collect()
 }
 
 pub(super) fn limits(chance: &mut Chance) -> Limits {

@@ -50,6 +50,7 @@ pub(super) async fn counts(store: &Subject, model: &Model) {
     assert_eq!(state(store).await, model.state());
     assert_eq!(store.deleted_runs(), model.deleted_runs(), "deleted");
     assert_eq!(store.last_seq(), model.last);
+    assert_eq!(store.sources(), model.source_positions(), "sources");
     let totals: Vec<_> = store
         .subject_totals(Filter::All)
         .into_iter()

@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::actor::{self, Actor};
 use super::chance::Chance;
-use super::model::Kind;
+use super::model::{Kind, configured};
 use crate::block::entry::{Entries, Entry};
 use crate::block::footer::{TRAILER_LEN, Trailer, decode_summary, decode_table};
 use crate::block::frame::FrameKind;
@@ -40,6 +40,7 @@ pub(super) struct Seen {
     pub erased: u64,
     pub cut: u64,
     pub spans: u64,
+    pub sources: u64,
 }
 
 type Told = (Summary, Vec<Row>);
@@ -81,6 +82,7 @@ fn check_block(file: &Bytes, options: &StoreOptions, seen: &mut Seen) -> Option<
     seen.tombstones += u64::from(!summary.tombstones.is_empty());
     seen.truncated += u64::from(summary.truncated.is_some());
     seen.timed += u64::from(!summary.expiring.is_empty() && !summary.due.is_empty());
+    seen.sources += u64::from(!summary.sources.positions.is_empty());
     seen.spans += u64::from(spans.len() > 1);
     let mut summarizer =
         Summarizer::new(Opening { first: header.first, absorbed_below: header.absorbed_below, salt });
@@ -188,7 +190,9 @@ async fn history(engine: &Engine<SimDisk>, coding: Coding, seed: u64, seen: &mut
         check(engine.disk(), &options, seen);
         let mut actor = actor.borrow_mut();
         options.limits = actor.now().limits;
-        let found = actor.now().reopened();
+        options.sources = configured(&actor.now().sources);
+        let mut found = actor.now().reopened();
+        found.configure(found.sources.clone());
         actor.found(found.clone(), vec![found]);
     }
 }
@@ -206,9 +210,10 @@ fn a_footer_tells_what_a_scan_of_its_block_tells() {
                 })
                 .expect("nobody turns it off");
             }
-            let Seen { footers, gone, tombstones, truncated, timed, erased, cut, spans } = seen;
-            assert!(footers > 3 * HISTORIES, "{coding:?}: {seen:?}");
-            let is_all = [gone, tombstones, truncated, timed, cut, spans].iter().all(|&count| count > 0);
+            let Seen { footers, gone, tombstones, truncated, timed, erased, cut, spans, sources } = seen;
+            assert!(footers > 2 * HISTORIES, "{coding:?}: {seen:?}");
+            let is_all =
+                [gone, tombstones, truncated, timed, cut, spans, sources].iter().all(|&count| count > 0);
             assert!(is_all, "{coding:?} leaves something out: {seen:?}");
             // Others are rewritten, for what is erased in them cannot be overwritten.
             assert_eq!(erased > 0, coding == Coding::default(), "{seen:?}");
@@ -217,4 +222,4 @@ fn a_footer_tells_what_a_scan_of_its_block_tells() {
 }
 
 /// Of each coding.
-const HISTORIES: u64 = 20;
+const HISTORIES: u64 = 40;

@@ -9,6 +9,7 @@ use crate::message::{
     Discard, Filter, Limits, Matching, NEVER, NewMessage, Purge, State, accounted_size,
     accounted_size_in_memory,
 };
+use crate::sources::{Source, SourcePosition, SourcePositions};
 use crate::store::{Admission, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub(super) struct Model {
     pub limits: Limits,
     /// Scheduled messages that were not told of.
     pub due: BTreeMap<u64, Timestamp>,
+    /// Sources that are configured.
+    pub sources: BTreeSet<&'static str>,
+    /// How far it has come in each: sequence and identity.
+    pub positions: BTreeMap<&'static str, (u64, String)>,
 }
 
 impl Msg {
@@ -50,10 +55,35 @@ impl Msg {
         }
     }
 
+    /// Where it was in a source, if it came from there: looked for the plainest way there is.
+    fn position_in(&self, name: &str) -> Option<(u64, String)> {
+        let text = std::str::from_utf8(&self.headers).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Nats-Stream-Source: "))?;
+        let fields: Vec<&str> = line.split(' ').collect();
+        let is_it = [fields[0], fields[2], fields[3]].join(" ") == name;
+        is_it.then(|| (fields[1].parse().unwrap(), fields.get(5).unwrap_or(&"").to_string()))
+    }
+
     /// Headers that begin so are a marker's.
     pub(super) fn is_marker(headers: &[u8]) -> bool {
         headers.starts_with(MARKER)
     }
+}
+
+/// Index names of sources, each of a stream of its own.
+pub(super) const SOURCES: [&str; 4] = ["A > >", "B a.* >", "C:hash > x", "D > >"];
+
+pub(super) fn configured<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> Vec<Source> {
+    let source =
+        |name: &&str| Source { index_name: name.as_bytes().into(), stream: name.as_bytes()[..1].into() };
+    names.into_iter().map(source).collect()
+}
+
+/// The header of message `seq` of a source.
+pub(super) fn source_header(name: &str, seq: u64, identity: &str) -> Vec<u8> {
+    let (stream, rest) = name.split_once(' ').unwrap();
+    let end = if identity.is_empty() { String::new() } else { format!(" {identity}") };
+    format!("NATS/1.0\r\nNats-Stream-Source: {stream} {seq} {rest} orders.1{end}\r\n\r\n").into_bytes()
 }
 
 pub(super) const MARKER: &[u8] = b"NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\n\r\n";
@@ -67,6 +97,8 @@ impl Model {
             last_timestamp: None,
             limits,
             due: BTreeMap::new(),
+            sources: BTreeSet::new(),
+            positions: BTreeMap::new(),
         }
     }
 
@@ -136,6 +168,13 @@ impl Model {
         if let Some(due) = message.due {
             self.due.insert(self.last, due);
         }
+        let origin = SOURCES.iter().find_map(|&name| Some((name, message.position_in(name)?)));
+        if let Some((name, position)) = origin
+            && !self.sources.is_empty()
+            && (self.sources.contains(name) || self.positions.contains_key(name))
+        {
+            self.positions.insert(name, position);
+        }
         self.messages.insert(self.last, Rc::new(Msg { timestamp, ..message.clone() }));
         self.last
     }
@@ -172,6 +211,21 @@ impl Model {
             let timestamp = self.last_timestamp.unwrap_or(now);
             self.last_timestamp = Some(timestamp).filter(|timestamp| timestamp.0 != 0);
         }
+    }
+
+    pub(super) fn configure(&mut self, sources: BTreeSet<&'static str>) {
+        self.positions.retain(|name, _| sources.contains(name));
+        self.sources = sources;
+    }
+
+    /// What is told of its sources.
+    pub(super) fn source_positions(&self) -> SourcePositions {
+        let known = self.positions.iter().filter(|(_, (seq, _))| *seq > 0);
+        let position = |(seq, identity): &(u64, String)| SourcePosition {
+            seq: *seq,
+            identity: identity.as_bytes().into(),
+        };
+        known.map(|(name, at)| (name.as_bytes().into(), position(at))).collect()
     }
 
     /// The states a change of the limits goes through.

@@ -67,7 +67,7 @@ pub(super) fn strike(disk: &SimDisk, options: &StoreOptions, chance: &mut Chance
                     Entry::Record(record) => {
                         ruin.may_be_lost.insert(record.seq);
                     }
-                    Entry::Erased { .. } => {}
+                    Entry::Erased { .. } | Entry::Sources(_) => {}
                     Entry::Control(_) | Entry::DeletedSet(_) => ruin.held_deletes = true,
                 }
             }

@@ -1,6 +1,7 @@
 //! The worlds, and what each goes through.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::actor::{self, Actor, Shared};
 use super::chance::Chance;
-use super::model::{Kind, Model};
+use super::model::{Kind, Model, configured};
 use super::{Broken, check, footers, inspected, rot, tell};
 use crate::block::header::{Coding, Compression, Encryption, StreamId};
 use crate::disk::sim::{self, Faults, SimDisk};
@@ -20,6 +21,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::keys::StreamKey;
 use crate::log::{LogError, LogOptions};
 use crate::message::{Filter, Limits, State};
+use crate::sources::SourcePositions;
 use crate::store::Store;
 use crate::store::block::Block;
 use crate::store::file::{self, CommitSizes, Durability, StoreOptions};
@@ -222,13 +224,19 @@ impl World {
         let limits = self.options[at].limits;
         let found = content(&store).await;
         let mut matched = None;
+        let kept = actor.borrow().maybe_kept();
+        let sources = actor.borrow().sources.clone();
         for before in actor.borrow().possible() {
-            let mut limited = before.reopened();
-            limited.limits = limits;
-            let steps = limited.limit_steps();
-            let after = steps.last().expect("there is one step");
-            if is_same(&found, after) {
-                matched = Some((before.reopened(), after.clone()));
+            let with = |kept: &BTreeSet<_>| {
+                let mut before = before.reopened();
+                before.configure(kept.clone());
+                let mut limited = Model { limits, ..before.clone() };
+                limited.configure(sources.clone());
+                let after = limited.limit_steps().pop().expect("there is one step");
+                is_same(&found, &after).then_some((before, after))
+            };
+            matched = kept.iter().rev().find_map(with);
+            if matched.is_some() {
                 break;
             }
         }
@@ -237,7 +245,7 @@ impl World {
             panic!(
                 "store {at}: none of {} states is there\nfound {}\nthe acknowledged one {}\nthe last one {}\n{recovery:?}",
                 actor.history.len() - actor.acknowledged + actor.pending.len(),
-                describe(&found.0, found.1),
+                describe(&found.0, found.1, &found.3),
                 describe_model(&actor.history[actor.acknowledged]),
                 describe_model(actor.pending.last().unwrap_or(actor.now())),
             );
@@ -251,6 +259,10 @@ impl World {
     fn change_options(&mut self) {
         for (options, actor) in self.options.iter_mut().zip(&self.actors) {
             options.limits = actor.borrow().now().limits;
+            let sources = actor.borrow().now().sources.clone();
+            let sources = if self.chance.one_in(6) { actor::sources(&mut self.chance) } else { sources };
+            options.sources = configured(&sources);
+            actor.borrow_mut().open_with(sources);
             options.block_len = [4_000, 9_000, 20_000, 40_000, 200_000][self.chance.index(5)];
             // Most often as it is; else so that there are all ways of writing in one world.
             options.commit_sizes = CommitSizes::default();
@@ -367,7 +379,7 @@ impl World {
     }
 }
 
-type Content = (Vec<(u64, super::model::Msg)>, u64, Option<Timestamp>);
+type Content = (Vec<(u64, super::model::Msg)>, u64, Option<Timestamp>, SourcePositions);
 
 /// All there is, and the last sequence.
 async fn content(store: &Store<SimDisk>) -> Content {
@@ -378,12 +390,13 @@ async fn content(store: &Store<SimDisk>) -> Content {
         found.push((seq, check::plain(&message.expect("it was found"))));
         next = store.next(Filter::All, seq + 1).await.unwrap();
     }
-    (found, store.last_seq(), check::state(store).await.last_timestamp)
+    (found, store.last_seq(), check::state(store).await.last_timestamp, store.sources())
 }
 
-fn is_same((found, last, timestamp): &Content, model: &Model) -> bool {
+fn is_same((found, last, timestamp, sources): &Content, model: &Model) -> bool {
     *last == model.last
         && *timestamp == model.last_timestamp
+        && *sources == model.source_positions()
         && found.len() == model.messages.len()
         && found
             .iter()
@@ -391,14 +404,15 @@ fn is_same((found, last, timestamp): &Content, model: &Model) -> bool {
             .all(|((seq, message), (other, expected))| seq == other && *message == **expected)
 }
 
-fn describe(messages: &[(u64, super::model::Msg)], last: u64) -> String {
+fn describe(messages: &[(u64, super::model::Msg)], last: u64, sources: &SourcePositions) -> String {
     let seqs: Vec<u64> = messages.iter().map(|(seq, _)| *seq).collect();
-    format!("last {last}, {} messages: {seqs:?}", seqs.len())
+    format!("last {last}, {} messages: {seqs:?}, sources {sources:?}", seqs.len())
 }
 
 fn describe_model(model: &Model) -> String {
     let seqs: Vec<u64> = model.messages.keys().copied().collect();
-    format!("last {}, {} messages: {seqs:?}", model.last, seqs.len())
+    let sources = model.source_positions();
+    format!("last {}, {} messages: {seqs:?}, sources {sources:?}", model.last, seqs.len())
 }
 
 fn key(chance: &mut Chance) -> Rc<StreamKey> {
@@ -458,6 +472,11 @@ fn a_footer_that_forgot_what_is_gone_is_found() {
 #[test]
 fn a_block_that_overtakes_the_one_before_it_is_found() {
     assert!(is_found(Broken::Store(file::Broken::Overtaking)));
+}
+
+#[test]
+fn a_source_that_recovery_does_not_hear_of_is_found() {
+    assert!(is_found(Broken::Store(file::Broken::Sources)));
 }
 
 /// The same changes of a store in memory, which agrees with the model as one on disk does.
