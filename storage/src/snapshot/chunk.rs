@@ -4,8 +4,10 @@ use bytes::Bytes;
 use natrium_model::Timestamp;
 use xxhash_rust::xxh64::xxh64;
 
+use crate::block::sources::ToldSources;
 use crate::record::SEQ_MAX;
 use crate::seq_set::SeqSet;
+use crate::sources::SourcePositions;
 
 /// Bytes of a chunk before its body.
 pub const CHUNK_HEAD_LEN: usize = 64;
@@ -35,6 +37,8 @@ pub(super) struct Totals {
     pub messages: u64,
     /// Of their records.
     pub bytes: u64,
+    /// How far the store had come in its sources when the snapshot was begun.
+    pub sources: SourcePositions,
     /// Messages that were acknowledged once and could not be read.
     pub lost: SeqSet,
 }
@@ -201,12 +205,15 @@ impl Totals {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.messages.to_le_bytes());
         out.extend_from_slice(&self.bytes.to_le_bytes());
+        ToldSources { is_whole: true, positions: self.sources.clone() }.encode(out);
         self.lost.encode(out);
     }
 
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
-        let lost = SeqSet::decode(body.get(16..)?).ok()?;
-        Some(Self { messages: u64_at(body, 0), bytes: u64_at(body, 8), lost })
+        let (told, rest) = ToldSources::decode(body.get(16..)?)?;
+        let lost = SeqSet::decode(rest).ok()?;
+        let sources = told.is_whole.then_some(told.positions)?;
+        Some(Self { messages: u64_at(body, 0), bytes: u64_at(body, 8), sources, lost })
     }
 }
 
@@ -225,6 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sources::SourcePosition;
 
     fn chunks(id: u64) -> Vec<Bytes> {
         let mut chain = Chain::begin(id);
@@ -299,12 +307,14 @@ mod tests {
             wrong.encode(&mut body);
             assert_eq!(Pin::decode(&body), None, "{wrong:?}");
         }
-        let mut totals = Totals { messages: 3, bytes: 99, lost: SeqSet::new() };
+        let position = SourcePosition { seq: 7, identity: b"ID".as_slice().into() };
+        let sources = [(b"ORIGIN > >".as_slice().into(), position)].into();
+        let mut totals = Totals { messages: 3, bytes: 99, sources, lost: SeqSet::new() };
         totals.lost.insert_range(4..=5);
         let mut body = Vec::new();
         totals.encode(&mut body);
         assert_eq!(Totals::decode(&body), Some(totals));
-        assert_eq!(Totals::decode(&body[..15]), None);
+        assert!((0..body.len()).all(|len| Totals::decode(&body[..len]).is_none()));
     }
 
     proptest! {

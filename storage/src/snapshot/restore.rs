@@ -128,6 +128,8 @@ impl<D: Disk> Restore<D> {
                     return Err(invalid.into());
                 }
                 self.totals = told;
+                // Also of messages that the store had no more.
+                store.restore_sources(&self.totals.sources).await?;
                 let rest = pin.last - store.last_seq();
                 let timestamp = pin.last_timestamp.unwrap_or(Timestamp(0));
                 let commit = store.skip_dated(rest, timestamp).await?.commit;

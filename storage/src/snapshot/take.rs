@@ -52,6 +52,7 @@ impl<D: Disk> Store<D> {
             last_timestamp: state.last_timestamp,
             messages: state.messages,
         };
+        let sources = self.sources();
         let cut = self.mark_cuts_below(pin.last);
         self.settled().await?;
         let lost = self.lost().in_range(pin.first..=pin.last.max(pin.first));
@@ -62,7 +63,7 @@ impl<D: Disk> Store<D> {
             cut,
             cursor: Cursor::default(),
             next: pin.first,
-            totals: Totals { lost, ..Totals::default() },
+            totals: Totals { sources, lost, ..Totals::default() },
             phase: Phase::Head,
         })
     }

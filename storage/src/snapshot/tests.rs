@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::keys::StreamKey;
 use crate::message::{Message, NEVER, NewMessage, Purge, State};
 use crate::record::{Record, SEQ_MAX};
+use crate::sources::Source;
 use crate::store::file::StoreOptions;
 use crate::store::{Admission, Store};
 use crate::test_machine;
@@ -237,6 +238,41 @@ fn what_is_not_deleted_meanwhile_is_in_it_whatever_else_is_done() {
             assert_eq!(state.first_seq, restored.keys().next().copied().unwrap_or(351));
         });
     }
+}
+
+#[test]
+fn a_restored_store_knows_how_far_its_sources_were_though_the_messages_are_gone() {
+    run(12, async |engine| {
+        let source = |name: &str| Source {
+            index_name: format!("{name} > >").into_bytes().into(),
+            stream: name.as_bytes().into(),
+        };
+        let sources = vec![source("A"), source("B")];
+        let store = open(&engine, StoreOptions { sources: sources.clone(), ..options("a") }).await;
+        for header in ["A 1 > > x ONE", "B 7 > > x", "A 5 > > x TWO"] {
+            let headers = format!("NATS/1.0\r\nNats-Stream-Source: {header}\r\n\r\n");
+            let message = NewMessage {
+                subject: b"x",
+                headers: headers.as_bytes(),
+                payload: b"",
+                timestamp: Timestamp(5),
+                expires: None,
+                due: None,
+            };
+            store.append(&message, Admission::Checked).await.unwrap();
+        }
+        store.remove(3).await.unwrap();
+        let before = store.sources();
+        assert_eq!(before.values().map(|position| position.seq).collect::<Vec<_>>(), [5, 7]);
+        let chunks = chunks_of(&store).await;
+        for (folder, sources) in [("b", sources.clone()), ("c", sources[..1].to_vec())] {
+            let options = StoreOptions { sources: sources.clone(), ..options(folder) };
+            restore(engine.clone(), options.clone(), stream::iter(chunks.clone())).await.unwrap();
+            let mut expected = before.clone();
+            expected.retain(|name, _| sources.iter().any(|source| source.index_name == *name));
+            assert_eq!(open(&engine, options).await.sources(), expected);
+        }
+    });
 }
 
 #[test]

@@ -245,6 +245,17 @@ impl<D: Disk> Store<D> {
         self.with(|ledger| ledger.sources.set_all(positions));
         Ok(self.changed())
     }
+
+    /// Takes over what the store knew that is restored here. What is not configured goes when the store is opened.
+    pub(crate) async fn restore_sources(&self, positions: &SourcePositions) -> Result<(), StoreError> {
+        let _pass = self.0.gate.enter().await;
+        self.check_writable()?;
+        if self.with(|ledger| ledger.sources.known() != *positions) {
+            self.with(|ledger| ledger.sources.set_all(positions));
+            self.changed();
+        }
+        Ok(())
+    }
 }
 
 /// More than the lengths and numbers of an entry, or of one position in it, take.
