@@ -203,6 +203,36 @@ fn a_damaged_file_is_named_and_left_as_it_is() {
     });
 }
 
+// go: server/filestore_test.go TestFileStoreMeta
+#[test]
+fn what_a_stream_and_its_consumer_are_is_kept_under_a_checksum() {
+    let configurations = [
+        (Owner::Stream, "stream/meta.inf", r#"{"name":"ZZ-22-33","subjects":["foo.*"],"num_replicas":22}"#),
+        (
+            Owner::Consumer(22),
+            "stream/obs/22.inf",
+            r#"{"name":"obs22","filter_subject":"foo","ack_policy":"all"}"#,
+        ),
+    ];
+    let disk = block_on(settled(1, 0));
+    block_on(disk.create_folder(Path::new("stream/obs"))).unwrap();
+    for (owner, path, configuration) in configurations {
+        let body = configuration.as_bytes().to_vec();
+        let meta = Meta { owner, stream: StreamId([7; 16]), revision: 1, created: Timestamp(5), body };
+        block_on(replace(&disk, Path::new(path), &meta, None, &mut rng())).unwrap();
+        let stored = block_on(read(&disk, Path::new(path), None)).unwrap().unwrap();
+        assert_eq!((stored.meta, stored.is_sealed), (meta, false));
+        // The file holds the text as it is, and what stands for it is no longer right where a byte of it is another.
+        let file = disk.contents(path).unwrap();
+        let at = file.windows(configuration.len()).position(|text| text == configuration.as_bytes()).unwrap();
+        for byte in at..at + configuration.len() {
+            let mut other = file.clone();
+            other[byte] ^= 1;
+            assert_eq!(Meta::decode(&other, None), Err(ContentError::Damaged), "byte {byte}");
+        }
+    }
+}
+
 #[test]
 fn no_file_is_no_error() {
     block_on(async {

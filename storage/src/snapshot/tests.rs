@@ -19,7 +19,7 @@ use crate::disk::Disk;
 use crate::disk::sim::{Faults, SimDisk};
 use crate::engine::Engine;
 use crate::keys::StreamKey;
-use crate::message::{Message, NEVER, NewMessage, Purge, State};
+use crate::message::{Filter, Message, NEVER, NewMessage, Purge, State};
 use crate::record::{Record, SEQ_MAX};
 use crate::sources::Source;
 use crate::store::file::StoreOptions;
@@ -87,6 +87,12 @@ async fn contents(store: &Store<SimDisk>) -> BTreeMap<u64, Message> {
         }
     }
     all
+}
+
+/// Names of a store's blocks.
+fn blocks_of(engine: &Engine<SimDisk>, folder: &str) -> Vec<String> {
+    let is_block = |path: &String| path.starts_with(&format!("{folder}/")) && path.ends_with(".blk");
+    engine.disk().files().into_iter().filter(is_block).collect()
 }
 
 async fn chunks_of(store: &Store<SimDisk>) -> Vec<Bytes> {
@@ -240,6 +246,73 @@ fn what_is_not_deleted_meanwhile_is_in_it_whatever_else_is_done() {
     }
 }
 
+// go: server/filestore_test.go TestFileStoreSnapshot
+#[test]
+fn a_restored_store_has_the_counts_of_the_one_it_is_of_whatever_was_deleted() {
+    let mut dice = Xoshiro256PlusPlus::seed_from_u64(9);
+    for (compression, encryption) in [
+        (Compression::None, Encryption::None),
+        (Compression::Snappy, Encryption::None),
+        (Compression::None, Encryption::ChaCha20Poly1305),
+        (Compression::Snappy, Encryption::Aes256Gcm),
+    ] {
+        run(9, async |engine| {
+            let key = Some(Rc::new(engine.with_rng(StreamKey::generate)));
+            let coding = Coding { compression, encryption };
+            // Long enough to be rewritten.
+            let options =
+                |folder| StoreOptions { coding, key: key.clone(), block_len: 80_000, ..options(folder) };
+            let store = open(&engine, options("a")).await;
+            for n in 1..=2233u64 {
+                let message = NewMessage {
+                    subject: b"foo",
+                    headers: b"",
+                    payload: b"Hello Snappy!",
+                    timestamp: Timestamp(1_700_000_000_000_000_000 + n as i64),
+                    expires: None,
+                    due: None,
+                };
+                store.append(&message, Admission::Checked).await.unwrap();
+            }
+            let [before, after] = both(&engine, &store, options("all")).await;
+            assert_eq!(before, after);
+            assert_eq!(after.0.messages, 2233);
+            for seq in 1..=100 {
+                store.remove(seq).await.unwrap();
+            }
+            let [before, after] = both(&engine, &store, options("first")).await;
+            assert_eq!(before, after);
+            assert_eq!((after.0.messages, after.0.first_seq), (2133, 101));
+            for _ in 0..50 {
+                store.remove(101 + dice.next_u64() % 2133).await.unwrap();
+            }
+            let [before, after] = both(&engine, &store, options("some")).await;
+            assert_eq!(before, after);
+            assert!(after.0.deleted > 0 && after.0.deleted <= 50);
+            // So much that blocks are rewritten, and have another name.
+            let names = blocks_of(&engine, "a");
+            for seq in (150..=1700).filter(|seq| seq % 10 != 0) {
+                store.remove(seq).await.unwrap();
+            }
+            store.settled().await.unwrap();
+            crate::test_machine::settle(&engine).await;
+            assert!(blocks_of(&engine, "a").iter().any(|name| !names.contains(name)), "none was rewritten");
+            let [before, after] = both(&engine, &store, options("rewritten")).await;
+            assert_eq!(before, after);
+            // One that is being taken is in nobody's way, and one that nobody goes on to take holds nothing back.
+            let mut snapshot = store.snapshot().await.unwrap();
+            snapshot.next_chunk(CHUNK).await.unwrap();
+            let some = store.next(Filter::All, 110).await.unwrap().unwrap();
+            assert!(store.remove(some).await.unwrap().is_some());
+            drop(snapshot);
+            let other = store.next(Filter::All, some).await.unwrap().unwrap();
+            assert!(store.erase(other).await.unwrap());
+            let [before, after] = both(&engine, &store, options("last")).await;
+            assert_eq!(before, after);
+        });
+    }
+}
+
 #[test]
 fn a_restored_store_knows_how_far_its_sources_were_though_the_messages_are_gone() {
     run(12, async |engine| {
@@ -273,6 +346,31 @@ fn a_restored_store_knows_how_far_its_sources_were_though_the_messages_are_gone(
             assert_eq!(open(&engine, options).await.sources(), expected);
         }
     });
+}
+
+// go: server/filestore_test.go TestFileStoreSnapshotAndSyncBlocks
+#[test]
+fn what_is_stored_while_a_snapshot_is_taken_becomes_durable() {
+    let disk = SimDisk::new(10, Faults::default());
+    test_machine::run(&disk, 10, async |engine| {
+        let store = open(&engine, options("a")).await;
+        append(&store, 1).await;
+        let mut snapshot = store.snapshot().await.unwrap();
+        snapshot.next_chunk(CHUNK).await.unwrap();
+        // More than a block of it: it is sealed too.
+        for n in 2..=300 {
+            append(&store, n).await;
+        }
+        crate::test_machine::settle(&engine).await;
+        assert!(blocks_of(&engine, "a").len() > 1);
+        assert!(snapshot.next_chunk(CHUNK).await.unwrap().is_some());
+    })
+    .unwrap();
+    let after = disk.crash();
+    test_machine::run(&after, 11, async |engine| {
+        assert_eq!(open(&engine, options("a")).await.state().await.unwrap().messages, 300);
+    })
+    .unwrap();
 }
 
 #[test]

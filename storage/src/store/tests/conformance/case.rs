@@ -109,6 +109,10 @@ impl Case {
         self.store.borrow().clone()
     }
 
+    pub(super) fn engine(&self) -> Engine<SimDisk> {
+        self.engine.borrow().clone()
+    }
+
     pub(super) fn disk(&self) -> SimDisk {
         self.machine.disk()
     }

@@ -1,6 +1,10 @@
 //! The runs of sequences without a message, as replicas tell each other of them.
 
+use rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
 use super::case::{Case, both, everywhere, plain};
+use crate::seq_set::SeqSet;
 
 /// What is removed, and the runs of deletes there are then.
 type Step = (&'static [u64], &'static [(u64, u64)]);
@@ -213,6 +217,34 @@ fn a_gap_of_many_is_one_run() {
             assert_eq!(runs(case), [(2, 4_999)]);
             assert_eq!(case.state().await.deleted, 4_998);
             case.survives().await;
+        },
+    );
+}
+
+// go: server/norace_2_test.go TestNoRaceStoreStreamEncoderDecoder
+#[test]
+fn deletes_all_over_a_stream_take_little_to_tell() {
+    both(
+        |options| options.limits.max_messages_per_subject = Some(1),
+        async |case| {
+            let mut dice = Xoshiro256PlusPlus::seed_from_u64(2_222_222);
+            let payload = "ABC".repeat(33);
+            for _ in 0..if case.is_on_disk() { 3 } else { 12 } {
+                for _ in 0..50_000 {
+                    let subject = (dice.next_u64() % 256_000).to_string();
+                    case.put(&subject, &payload).await;
+                }
+                let mut deleted = SeqSet::new();
+                for (first, last) in case.store().deleted_runs() {
+                    deleted.insert_range(first..=last);
+                }
+                assert!(!deleted.is_empty());
+                let mut told = Vec::new();
+                deleted.encode(&mut told);
+                assert!(told.len() < 700 << 10, "{} bytes", told.len());
+                assert_eq!(SeqSet::decode(&told).unwrap(), deleted);
+                assert_eq!(deleted.len(), case.state().await.deleted);
+            }
         },
     );
 }

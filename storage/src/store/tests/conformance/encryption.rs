@@ -7,8 +7,10 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 use super::case::{Kind, on_disk, plain, run};
 use crate::block::header::{Coding, Compression, Encryption};
+use crate::consumer::{AckPolicy, ConsumerState, Rules, SequencePair};
 use crate::keys::StreamKey;
 use crate::store::StoreError;
+use crate::store::consumers::{ConsumerOptions, ConsumerStore};
 
 const ENCRYPTED: Coding = Coding { compression: Compression::None, encryption: Encryption::Aes256Gcm };
 
@@ -29,6 +31,38 @@ fn an_encrypted_store_does_not_open_without_its_key() {
         assert_eq!(case.ends().await, (100, 1, 100));
         assert!(case.has(1).await && case.has(100).await);
     });
+}
+
+// go: server/filestore_test.go TestFileStoreEncrypted
+#[test]
+fn messages_and_consumers_come_back_from_an_encrypted_stream() {
+    on_disk(
+        |_| {},
+        async |case| {
+            let rules = Rules { ack_policy: AckPolicy::All, max_deliver: None };
+            let pair = |seq| SequencePair { consumer: seq, stream: seq };
+            let state =
+                ConsumerState { delivered: pair(22), ack_floor: pair(11), ..ConsumerState::default() };
+            let options = ConsumerOptions {
+                folder: "consumers".into(),
+                stream: case.options.borrow().stream,
+                coding: case.options.borrow().coding,
+                key: case.options.borrow().key.clone(),
+            };
+            case.fill(50, "foo", "aes ftw").await;
+            let (consumers, _) = ConsumerStore::open(case.engine(), options.clone()).await.unwrap();
+            consumers.set(22, rules, ConsumerState::default()).unwrap();
+            consumers.update(22, state.clone()).unwrap();
+            consumers.close().await.unwrap();
+            case.restart().await;
+            assert_eq!(&case.get(10).await.unwrap().payload[..], b"aes ftw");
+            let (consumers, _) = ConsumerStore::open(case.engine(), options).await.unwrap();
+            let found = consumers.with_consumers(|all| all.state(22).cloned()).unwrap();
+            assert_eq!((found.delivered, found.ack_floor), (state.delivered, state.ack_floor));
+            let is_plain = case.options.borrow().coding.encryption == Encryption::None;
+            assert_eq!(case.disk_has(b"aes ftw"), is_plain, "{:?}", case.kind);
+        },
+    );
 }
 
 // go: server/filestore_test.go TestFileStoreConvertToEncryptedDoesNotResurrectXoredCache

@@ -6,6 +6,7 @@ use super::case::{Case, everywhere, on_disk, plain};
 use crate::disk::sim::Script;
 use crate::disk::{Cause, Disk, Open, Operation};
 use crate::store::StoreError;
+use crate::store::file::Durability;
 
 async fn create(case: &Case, path: &str) {
     drop(case.disk().open(Path::new(path), Open::CreateNew).await.unwrap());
@@ -516,4 +517,35 @@ fn an_acknowledged_message_survives_the_power() {
             assert_eq!((read.seq, &read.subject[..], &read.payload[..]), (1, &b"foo"[..], &b"durable"[..]));
         },
     );
+}
+
+// go: server/filestore_test.go TestFileStoreSyncIntervals
+#[test]
+fn what_is_stored_is_synced_by_itself_and_before_an_answer_where_that_is_wanted() {
+    for durability in [Durability::Deferred, Durability::Written, Durability::Synced] {
+        let waits = durability == Durability::Synced;
+        plain(
+            |_| {},
+            async |case| {
+                case.stop().await;
+                case.options.borrow_mut().durability = durability;
+                case.start().await;
+                let put = async || {
+                    let appended = case.try_put("Z", "hello").await.unwrap();
+                    case.store().committed(appended.commit).await
+                };
+                put().await.unwrap();
+                if !waits {
+                    case.settle().await;
+                }
+                case.power_loss().await;
+                case.start().await;
+                assert!(case.has(1).await, "{durability:?}");
+                // An answer that does not wait comes although the sync fails.
+                case.settle().await;
+                case.disk().fail_next(Operation::Sync, "", Cause::Io(5));
+                assert_eq!(put().await.is_err(), waits, "{durability:?}");
+            },
+        );
+    }
 }
