@@ -309,6 +309,40 @@ mod tests {
         sender.push_data(1, 2, 1).unwrap();
     }
 
+    // go: server/ipqueue_test.go TestIPQueuePush
+    #[test]
+    fn only_the_first_call_wakes_until_somebody_looked() {
+        let mut ends = lanes::<u8>(2, 10, 100);
+        let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        for round in 0..2 {
+            assert!(receiver.poll_inbox(&mut Context::from_waker(&waker)).is_pending());
+            for (number, wakes) in [(1, true), (2, false)] {
+                sender.push_data(1, number, 1).unwrap();
+                sender.wake(1);
+                assert_eq!(woken.0.swap(false, Ordering::SeqCst), wakes, "{number} of round {round}");
+            }
+            let mut arrived = Vec::new();
+            receiver.drain(|_, parcel| arrived.push(parcel));
+            assert_eq!(arrived, [Parcel::Data(1), Parcel::Data(2)]);
+        }
+    }
+
+    // go: server/ipqueue_test.go TestIPQueueSizeCalculationWithLimits
+    #[test]
+    fn a_lane_takes_so_many_pieces_or_so_many_bytes() {
+        for (pieces, bytes) in [(5, usize::MAX), (100, 16 * 5)] {
+            let mut ends = lanes::<u8>(2, pieces, bytes);
+            let (receiver, sender) = (ends.pop().unwrap(), ends.pop().unwrap());
+            let taken = (0..10).filter(|&number| sender.push_data(1, number, 16).is_ok());
+            assert_eq!(taken.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+            let mut arrived = 0;
+            receiver.drain(|_, _| arrived += 1);
+            assert_eq!(arrived, 5);
+        }
+    }
+
     #[test]
     fn a_lane_is_full_when_it_holds_so_many_bytes() {
         let mut ends = lanes::<u8>(2, 10, 100);

@@ -85,6 +85,7 @@ fn a_shard_that_sleeps_is_woken_by_other_threads() {
     );
 }
 
+// go: server/ipqueue_test.go TestIPQueueMultiProducers
 #[test]
 fn many_letters_at_once_wake_it_too() {
     let (sender, letters) = mailbox(4);
