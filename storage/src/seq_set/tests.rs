@@ -300,6 +300,7 @@ enum Op {
     RemoveRange(u64, u64),
     RemoveBelow(u64),
     Union(Vec<u64>),
+    Subtract(Vec<u64>),
 }
 
 /// Around 0, around the edge of a container of 65,536 and around the edge of a part of 2^32.
@@ -315,6 +316,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (seq(), 0..40u64).prop_map(|(first, more)| Op::RemoveRange(first, first + more)),
         1 => seq().prop_map(Op::RemoveBelow),
         1 => proptest::collection::vec(seq(), 0..5).prop_map(Op::Union),
+        1 => proptest::collection::vec(seq(), 0..25).prop_map(Op::Subtract),
     ]
 }
 
@@ -412,6 +414,10 @@ proptest! {
                 Op::Union(seqs) => {
                     model.extend(&seqs);
                     set.union(&seqs.into_iter().collect());
+                }
+                Op::Subtract(seqs) => {
+                    model.retain(|known| !seqs.contains(known));
+                    set.subtract(&seqs.into_iter().collect());
                 }
             }
             prop_assert_eq!(set.len(), model.len() as u64);

@@ -260,3 +260,37 @@ impl<D: Disk> Store<D> {
 
 /// More than the lengths and numbers of an entry, or of one position in it, take.
 const PARTS_LEN_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_source_that_is_known_costs_no_allocation() {
+        let source = |stream: &str| Source {
+            index_name: format!("{stream} > >").into_bytes().into(),
+            stream: stream.as_bytes().into(),
+        };
+        let mut sources = Sources::default();
+        assert!(!sources.configure(&[source("A"), source("AB"), source("B")]));
+        let header = |value: &str| format!("NATS/1.0\r\nNats-Stream-Source: {value}\r\n\r\n");
+        let messages = ["AB 1 > > x ID", "B 7", "A 5 a.* > x", "A > >", "C 1 > > x"].map(header);
+        let note =
+            |sources: &mut Sources| messages.iter().for_each(|headers| sources.note(headers.as_bytes()));
+        note(&mut sources);
+        let known: Vec<_> = sources.known().into_iter().collect();
+        let position = |seq, identity: &[u8]| SourcePosition { seq, identity: identity.into() };
+        assert_eq!(
+            known,
+            [
+                (b"AB > >".as_slice().into(), position(1, b"ID")),
+                (b"B > >".as_slice().into(), position(7, b""))
+            ]
+        );
+        assert!(sources.take_untold(false).is_some() && sources.take_untold(false).is_none());
+        let memory = allocation_counter::measure(|| note(&mut sources));
+        assert_eq!(memory.count_total, 0);
+        let told = sources.take_untold(false).unwrap();
+        assert_eq!((told.is_whole, told.positions.into_iter().collect::<Vec<_>>()), (false, known));
+    }
+}
