@@ -107,10 +107,10 @@ impl Actor {
         self.pending.iter().rev().chain(self.history[self.acknowledged..].iter().rev())
     }
 
-    /// A new life begins with what was found.
-    pub(super) fn found(&mut self, before: Model, now: Vec<Model>) {
-        self.history = vec![before];
-        self.history.extend(now);
+    /// A new life begins with what was found: `now`, made of one of `before`, which may be there still.
+    pub(super) fn found(&mut self, before: Vec<Model>, now: Model) {
+        self.history = before;
+        self.history.push(now);
         self.pending.clear();
         self.commits.clear();
         self.acknowledged = 0;

@@ -1,7 +1,6 @@
 //! The worlds, and what each goes through.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -223,21 +222,24 @@ impl World {
         });
         let limits = self.options[at].limits;
         let found = content(&store).await;
-        let mut matched = None;
+        let mut matched: Option<(Vec<Model>, Model)> = None;
         let kept = actor.borrow().maybe_kept();
         let sources = actor.borrow().sources.clone();
         for before in actor.borrow().possible() {
-            let with = |kept: &BTreeSet<_>| {
+            for kept in &kept {
                 let mut before = before.reopened();
                 before.configure(kept.clone());
                 let mut limited = Model { limits, ..before.clone() };
                 limited.configure(sources.clone());
                 let after = limited.limit_steps().pop().expect("there is one step");
-                is_same(&found, &after).then_some((before, after))
-            };
-            matched = kept.iter().rev().find_map(with);
-            if matched.is_some() {
-                break;
+                if !is_same(&found, &after) {
+                    continue;
+                }
+                // What was known of sources that are forgotten now cannot be told, and may be back after a crash.
+                let (befores, _) = matched.get_or_insert_with(|| (Vec::new(), after));
+                if befores.first().is_none_or(|first| first.messages == before.messages) {
+                    befores.push(before);
+                }
             }
         }
         let Some((before, after)) = matched else {
@@ -251,7 +253,7 @@ impl World {
             );
         };
         check::all(&store, &after, &mut self.chance).await;
-        actor.borrow_mut().found(before, vec![after]);
+        actor.borrow_mut().found(before, after);
         Some(store)
     }
 
