@@ -14,16 +14,19 @@ use crate::disk::{Cause, Operation, PAGE_SIZE};
 use crate::engine::{Engine, EngineOptions};
 use crate::log::LogOptions;
 use crate::message::Filter;
-use crate::store::file::{Recovery, StoreOptions};
+use crate::store::file::{CommitSizes, Recovery, StoreOptions};
 use crate::store::{Admission, Media, Store, StoreError};
 use crate::test_machine::{self, Machine, settle};
 
 /// The sequences there are, and the last there was.
 type Found = (Vec<u64>, u64);
 
+fn options() -> StoreOptions {
+    StoreOptions::new(PathBuf::from("stream"), StreamId([7; 16]))
+}
+
 async fn open(engine: &Engine<SimDisk>) -> (Store<SimDisk>, Recovery) {
-    let options = StoreOptions::new(PathBuf::from("stream"), StreamId([7; 16]));
-    Store::open(engine.clone(), options).await.unwrap()
+    Store::open(engine.clone(), options()).await.unwrap()
 }
 
 async fn append(store: &Store<SimDisk>, payload: &[u8]) {
@@ -32,8 +35,8 @@ async fn append(store: &Store<SimDisk>, payload: &[u8]) {
 }
 
 /// Ten messages, each a commit.
-async fn begin(engine: &Engine<SimDisk>) -> Store<SimDisk> {
-    let (store, _) = open(engine).await;
+async fn begin(engine: &Engine<SimDisk>, options: StoreOptions) -> Store<SimDisk> {
+    let (store, _) = Store::open(engine.clone(), options).await.unwrap();
     for n in 1..=10 {
         append(&store, &[n; 100]).await;
     }
@@ -55,11 +58,21 @@ async fn found(store: &Store<SimDisk>) -> Found {
 /// Does `script` to a store of ten messages, with the power gone at each of its operations in turn. One of `states` is found
 /// each time, and each of `states` some time.
 fn crash_everywhere(script: impl AsyncFn(&Store<SimDisk>), states: &[Found]) {
+    crash_everywhere_with(&options(), 2, script, states);
+}
+
+/// As [`crash_everywhere`], with up to so many turns of the executor for each operation.
+fn crash_everywhere_with(
+    options: &StoreOptions,
+    turns_max: u32,
+    script: impl AsyncFn(&Store<SimDisk>),
+    states: &[Found],
+) {
     let mut seen = BTreeSet::new();
     for operations in 0.. {
-        let disk = SimDisk::new(operations, Faults { yields_max: 2, ..Faults::default() });
+        let disk = SimDisk::new(operations, Faults { yields_max: turns_max, ..Faults::default() });
         let whole = test_machine::run(&disk, operations, async |engine| {
-            let store = begin(&engine).await;
+            let store = begin(&engine, options.clone()).await;
             disk.crash_after(operations);
             script(&store).await;
             settle(&engine).await;
@@ -79,6 +92,23 @@ fn crash_everywhere(script: impl AsyncFn(&Store<SimDisk>), states: &[Found]) {
             return;
         }
     }
+}
+
+/// Ten messages at once, each a commit to its own block, straight there.
+#[test]
+fn blocks_become_whole_in_their_order_however_many_are_begun() {
+    let commit_sizes = CommitSizes { closed_from: 1, direct_from: 1, unfilled_from: 1 };
+    let options = StoreOptions { block_len: 160, commit_sizes, ..options() };
+    let script = async |store: &Store<SimDisk>| {
+        let mut commit = 0;
+        for n in 11..=20 {
+            commit = store.append(&message("s", &[n; 100], 1), Admission::Checked).await.unwrap().commit;
+        }
+        store.committed(commit).await.unwrap();
+    };
+    let states: Vec<Found> = (10..=20).map(|last| ((1..=last).collect(), last)).collect();
+    // So many turns that one write may take longer than another and all that it takes to make the next block.
+    crash_everywhere_with(&options, 60, script, &states);
 }
 
 fn close_commit(store: &Store<SimDisk>) {
@@ -149,7 +179,7 @@ fn a_block_whose_file_failed_stays_as_it_is_when_it_is_to_be_sealed() {
 fn damage_in_the_last_message_of_a_closed_store_is_told() {
     let disk = SimDisk::new(1, Faults::default());
     test_machine::run(&disk, 1, async |engine| {
-        let store = begin(&engine).await;
+        let store = begin(&engine, options()).await;
         store.close().await.unwrap();
         let block = disk.files().into_iter().find(|path| path.ends_with(".blk")).unwrap();
         let bytes = Bytes::from(disk.contents(&block).unwrap());
@@ -175,7 +205,7 @@ fn what_a_store_showed_after_a_failed_sync_outlives_the_power() {
     for seed in 1..=SEEDS {
         let disk = SimDisk::new(seed, Faults::default());
         test_machine::run(&disk, seed, async |engine| {
-            let store = begin(&engine).await;
+            let store = begin(&engine, options()).await;
             disk.fail_next(Operation::Sync, ".blk", Cause::Io(5));
             // Large enough to go straight to its block.
             let large = store.append(&message("s", &[11; 100_000], 1), Admission::Checked).await.unwrap();

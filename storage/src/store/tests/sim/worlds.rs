@@ -268,10 +268,15 @@ impl World {
             options.block_len = [4_000, 9_000, 20_000, 40_000, 200_000][self.chance.index(5)];
             // Most often as it is; else so that there are all ways of writing in one world.
             options.commit_sizes = CommitSizes::default();
-            if self.chance.one_in(2) {
+            let is_about_them = options.broken == Some(file::Broken::Overtaking);
+            if self.chance.one_in(2) || is_about_them {
                 options.commit_sizes.closed_from = [1, 300, 2_000, 6_000][self.chance.index(4)];
                 options.commit_sizes.direct_from = [1, 1_000, 5_000][self.chance.index(3)];
                 options.commit_sizes.unfilled_from = [1, 2_000, 9_000][self.chance.index(3)];
+            }
+            if is_about_them {
+                options.commit_sizes = CommitSizes { closed_from: 1, direct_from: 1, unfilled_from: 1 };
+                options.block_len = 600;
             }
             if self.chance.one_in(3) {
                 let compression = if self.chance.one_in(2) { Compression::Snappy } else { Compression::None };
