@@ -130,6 +130,8 @@ async fn recover(folder: &Path, kind: Kind, scale: Scale) -> Result<Figures, Rig
     if state.messages != count || state.last_seq != count || !recovery.lost.is_empty() {
         return Err(RigError::Wrong(format!("{} of {count} messages came back", state.messages)));
     }
+    // What was full and had no footer yet gets one now; until then it is in memory as a block that is written to is.
+    natrium_shards::sleep(REST).await;
     let resident = resident_bytes()?.saturating_sub(resident) as f64;
     let known = store.memory_bytes() as f64;
     let mut figures = Figures::default();
@@ -164,3 +166,5 @@ const WRITE_MANY: &str = "write, a subject a message";
 const RECOVER_MANY: &str = "recover, a subject a message";
 /// The figure with which a writer says that it is done.
 const WRITTEN: &str = "written, messages/s";
+/// In which what was read whole gets its footer.
+const REST: Duration = Duration::from_millis(500);
