@@ -14,6 +14,7 @@ impl<D: Disk> Store<D> {
         {
             let _pass = self.0.gate.enter().await;
             let was_closed = self.0.is_closed.replace(true);
+            self.count_no_more();
             if let Media::File(media) = &self.0.media
                 && !was_closed
                 && self.ends_bare()

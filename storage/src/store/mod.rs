@@ -24,6 +24,7 @@ mod query;
 mod read;
 mod sources;
 mod subjects;
+mod usage;
 mod write;
 
 #[cfg(test)]
@@ -39,6 +40,8 @@ pub use self::error::StoreError;
 pub use self::expire::Expired;
 pub use self::query::Counting;
 pub use self::read::Cursor;
+use self::usage::CountedIn;
+pub use self::usage::Usage;
 pub use self::write::{Admission, Refusal};
 use crate::disk::Disk;
 use crate::gate::Gate;
@@ -64,6 +67,7 @@ struct Inner<D: Disk> {
     /// Bytes of entries after which a block is full.
     block_len: u32,
     is_closed: Cell<bool>,
+    counted_in: CountedIn,
 }
 
 enum Media<D: Disk> {
@@ -102,12 +106,17 @@ impl<D: Disk> Store<D> {
             media,
             block_len,
             is_closed: Cell::new(false),
+            counted_in: CountedIn::default(),
         }))
     }
 
     /// The only way to the ledger. `f` cannot wait, so no borrow lives across an await.
     fn with<R>(&self, f: impl FnOnce(&mut Ledger) -> R) -> R {
-        f(&mut self.0.ledger.borrow_mut())
+        let mut ledger = self.0.ledger.borrow_mut();
+        let before = ledger.bytes;
+        let done = f(&mut ledger);
+        self.0.counted_in.changed(before, ledger.bytes);
+        done
     }
 
     /// Appends a message, and takes out what the limits then have no room for.

@@ -14,3 +14,4 @@ mod recovery;
 mod removal;
 mod sources;
 mod subjects;
+mod usage;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::case::{Case, everywhere, on_disk, plain};
 use crate::disk::sim::Script;
 use crate::disk::{Cause, Disk, Open, Operation};
+use crate::message::NewMessage;
 use crate::store::StoreError;
 use crate::store::file::Durability;
 
@@ -548,4 +549,57 @@ fn what_is_stored_is_synced_by_itself_and_before_an_answer_where_that_is_wanted(
             },
         );
     }
+}
+
+// go: server/norace_1_test.go TestNoRaceJetStreamFileStoreCompaction
+#[test]
+fn blocks_of_which_little_is_left_do_not_stay() {
+    plain(
+        |options| options.limits.max_messages_per_subject = Some(1),
+        async |case| {
+            let (count, payload) = (10_000, vec![0x5a; 4 * 1024]);
+            case.put("KV.FM", &payload).await;
+            for _ in 0..2 {
+                for number in 1..=count {
+                    case.put(&format!("KV.{number}"), &payload).await;
+                }
+            }
+            case.settle().await;
+            assert_eq!(case.state().await.messages, count + 1);
+            let (used, all) = case.store().with(|ledger| {
+                let all: u64 = ledger.blocks.iter().map(|block| u64::from(block.plain_len)).sum();
+                (ledger.blocks.iter().map(|block| block.record_bytes).sum::<u64>(), all)
+            });
+            assert!(used * 100 >= all * 80, "{used} of {all} bytes are used");
+            // The first message was alone in a block that is not whole any more.
+            assert!(case.has(1).await);
+        },
+    );
+}
+
+// go: server/norace_1_test.go TestNoRaceJetStreamLastSubjSeqAndFilestoreCompact
+#[test]
+fn the_last_of_a_subject_is_known_while_blocks_come_and_go() {
+    plain(
+        |options| {
+            options.limits.max_messages_per_subject = Some(1);
+            options.block_len = 64 << 10;
+        },
+        async |case| {
+            let headers = b"NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 1\r\n\r\n";
+            for _ in 0..2 {
+                for client in 0..4000u64 {
+                    let subject = format!("MQTT.sess.{:016x}", client.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                    let first = case.put(&subject, [0; 40]).await;
+                    assert_eq!(case.last_of(&subject).await, Some(first));
+                    let message = NewMessage { headers, ..case.message(&subject, &[0; 380]) };
+                    let second = case.put_with(&message).await;
+                    assert_eq!((second, case.last_of(&subject).await), (first + 1, Some(second)));
+                }
+            }
+            case.settle().await;
+            assert_eq!(case.state().await.messages, 4000);
+            case.survives().await;
+        },
+    );
 }
