@@ -11,7 +11,6 @@
 mod accounts;
 mod authorization;
 mod cert_store;
-mod duration;
 mod listen;
 mod mappings;
 mod nkey;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use natrium_model::go_duration;
 use natrium_subject::grammar::is_valid_filter_text;
 
 use crate::language::{Data, Map, Value};
 use crate::options::auth::{PermissionOptions, ResponsePermissionOptions, SubjectPermissionOptions};
 
-use super::duration::go_duration;
 use super::not_yet::Block;
 use super::report::Report;
 

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use natrium_model::go_duration;
+
 use crate::language::{Data, Entry, Map, Position, Value};
 
-use super::duration::go_duration;
 use super::not_yet::Block;
 
 /// One sentence about the configuration, for the operator.

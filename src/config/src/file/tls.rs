@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use crate::language::{Data, Value};
 use crate::options::tls::{HandshakeFirst, KeyPairFiles, TlsOptions, TlsVersion};
-use natrium_model::limits;
+use natrium_model::{go_duration, limits};
 
 use super::cert_store;
-use super::duration::go_duration;
 use super::not_yet::Block;
 use super::report::{Report, set};
 

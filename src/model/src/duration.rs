@@ -2,7 +2,7 @@
 
 /// Why a text is no duration; in Go's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DurationError {
+pub enum DurationError {
     #[error("time: invalid duration {0:?}")]
     Invalid(String),
     #[error("time: missing unit in duration {0:?}")]
@@ -12,7 +12,10 @@ pub(crate) enum DurationError {
 }
 
 /// Nanoseconds.
-pub(crate) fn go_duration(text: &str) -> Result<i64, DurationError> {
+///
+/// # Errors
+/// What is no duration, or reaches beyond 292 years.
+pub fn go_duration(text: &str) -> Result<i64, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
