@@ -272,7 +272,7 @@ mod tests {
             assert!(wheel.remove(key as u64, at(key)));
         }
         assert_eq!(wheel.count(), COUNT as usize / 2);
-        assert_eq!(take(&mut wheel, at(COUNT - 1)), []);
+        assert_eq!(take(&mut wheel, at(COUNT - 1)), [0_u64; 0]);
         assert_eq!(take(&mut wheel, at(2 * COUNT)), (0..COUNT as u64).step_by(2).collect::<Vec<_>>());
     }
 

@@ -154,11 +154,11 @@ fn compacting_takes_the_deletes_along() {
             |_| {},
             async |case| {
                 case.fill(3, "foo", "").await;
-                assert_eq!(case.deleted(), []);
+                assert_eq!(case.deleted(), [0_u64; 0]);
                 assert!(case.remove(2).await);
                 assert_eq!(case.deleted(), [2]);
                 case.compact(to).await;
-                assert_eq!(case.deleted(), []);
+                assert_eq!(case.deleted(), [0_u64; 0]);
                 let state = case.state().await;
                 assert_eq!((state.first_seq, state.last_seq), (to.max(3), 3));
                 case.survives().await;
@@ -315,7 +315,7 @@ fn truncating_takes_the_deletes_along() {
                 assert!(case.remove(2).await);
                 assert_eq!(case.deleted(), [2]);
                 case.truncate(to).await;
-                assert_eq!(case.deleted(), []);
+                assert_eq!(case.deleted(), [0_u64; 0]);
                 assert_eq!(case.ends().await, (to, 1, to));
                 case.survives().await;
             },

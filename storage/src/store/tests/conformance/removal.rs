@@ -134,14 +134,14 @@ fn the_state_tells_what_is_deleted() {
         |_| {},
         async |case| {
             case.fill(10, "foo", "[00000000] Hello World!").await;
-            assert_eq!(case.deleted(), []);
+            assert_eq!(case.deleted(), [0_u64; 0]);
             case.remove_all([2, 4, 6, 8]).await;
             assert_eq!(case.deleted(), [2, 4, 6, 8]);
             case.remove_all([1, 3]).await;
             assert_eq!(case.deleted(), [6, 8]);
             assert_eq!(case.state().await.first_seq, 5);
             case.purge_all().await;
-            assert_eq!(case.deleted(), []);
+            assert_eq!(case.deleted(), [0_u64; 0]);
         },
     );
 }

@@ -438,7 +438,7 @@ fn the_last_of_each_come_in_the_order_of_their_sequences() {
                 case.last_of_each(&["foo.*"], None, Some(5)).await,
                 Err(StoreError::TooManyResults)
             ));
-            assert_eq!(case.last_of_each(&["bar.>"], None, None).await.unwrap(), []);
+            assert_eq!(case.last_of_each(&["bar.>"], None, None).await.unwrap(), [0_u64; 0]);
         },
     );
 }

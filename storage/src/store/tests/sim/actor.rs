@@ -413,7 +413,7 @@ async fn expire(
         assert_eq!(expired.markers, [next.push(&left)]);
         next.enforce(Some(&gone.subject));
     } else {
-        assert_eq!(expired.markers, []);
+        assert_eq!(expired.markers, [0_u64; 0]);
     }
     Ok((vec![next], expired.commit))
 }
