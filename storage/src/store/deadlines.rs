@@ -44,7 +44,7 @@ impl Deadlines {
     }
 
     /// A message whose time has come. It stays until it is removed.
-    pub(super) fn first_due(&mut self, now: Timestamp) -> Option<u64> {
+    pub(super) fn first_due(&mut self, now: Timestamp) -> Option<(u64, Timestamp)> {
         loop {
             if self.ready.is_empty() {
                 let mut due = Vec::new();
@@ -53,7 +53,7 @@ impl Deadlines {
             }
             let (seq, time) = *self.ready.front()?;
             if self.times.get(&seq) == Some(&time) {
-                return Some(seq);
+                return Some((seq, time));
             }
             // It was removed, or has another time by now.
             self.ready.pop_front();
@@ -61,13 +61,13 @@ impl Deadlines {
     }
 
     /// Messages whose time has come, at most `max` of them; they are forgotten here.
-    pub(super) fn take_due(&mut self, now: Timestamp, max: usize) -> Vec<u64> {
+    pub(super) fn take_due(&mut self, now: Timestamp, max: usize) -> Vec<(u64, Timestamp)> {
         let mut due = Vec::new();
         while due.len() < max
-            && let Some(seq) = self.first_due(now)
+            && let Some((seq, time)) = self.first_due(now)
         {
             self.remove(seq);
-            due.push(seq);
+            due.push((seq, time));
         }
         due
     }

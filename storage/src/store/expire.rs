@@ -108,8 +108,9 @@ impl<D: Disk> Store<D> {
         .await
     }
 
-    /// Scheduled messages whose time has come, at most `max`; each is told once, until it is rescheduled.
-    pub fn take_due(&self, now: Timestamp, max: usize) -> Vec<u64> {
+    /// Scheduled messages whose time has come, at most `max`, and the time that each was due; each is told once, until it is
+    /// rescheduled.
+    pub fn take_due(&self, now: Timestamp, max: usize) -> Vec<(u64, Timestamp)> {
         self.with(|ledger| ledger.schedule.take_due(now, max))
     }
 
@@ -117,6 +118,11 @@ impl<D: Disk> Store<D> {
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.with(|ledger| ledger.schedule.next())
+    }
+
+    /// Tells of a scheduled message no more. Not durable: after a restart it is due at the time it was appended with.
+    pub fn unschedule(&self, seq: u64) {
+        self.with(|ledger| ledger.schedule.remove(seq));
     }
 
     /// Tells of a scheduled message again at `due`. Not durable: after a restart the time is the one it was appended with.
@@ -143,7 +149,7 @@ impl Ledger {
         {
             return Ok(Some(seq));
         }
-        Ok(self.expiries.first_due(now))
+        Ok(self.expiries.first_due(now).map(|(seq, _)| seq))
     }
 
     /// The oldest message that goes away by its age.

@@ -360,9 +360,10 @@ impl Model {
         model
     }
 
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<u64> {
-        let told: Vec<u64> = self.due.iter().filter(|(_, due)| **due <= now).map(|(&seq, _)| seq).collect();
-        for seq in &told {
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<(u64, Timestamp)> {
+        let told: Vec<_> =
+            self.due.iter().filter(|(_, due)| **due <= now).map(|(&seq, &due)| (seq, due)).collect();
+        for (seq, _) in &told {
             self.due.remove(seq);
         }
         told
