@@ -20,6 +20,7 @@ pub mod log;
 pub mod message;
 pub mod meta;
 pub mod record;
+pub mod schedule;
 pub mod seq_set;
 pub mod snapshot;
 pub mod sources;
