@@ -12,6 +12,7 @@ mod pending;
 mod purge;
 mod recovery;
 mod removal;
+mod schedules;
 mod sources;
 mod subjects;
 mod usage;
