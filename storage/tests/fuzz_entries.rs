@@ -6,6 +6,10 @@ use std::path::Path;
 
 #[path = "../../tests/fuzz/entries/consumer_journal.rs"]
 mod consumer_journal;
+#[path = "../../tests/fuzz/entries/message_schedule.rs"]
+mod message_schedule;
+#[path = "../../tests/fuzz/entries/stored_footer.rs"]
+mod stored_footer;
 #[path = "../../tests/fuzz/entries/stored_frame.rs"]
 mod stored_frame;
 #[path = "../../tests/fuzz/entries/stored_meta.rs"]
@@ -45,4 +49,14 @@ fn metadata_and_its_ruins_are_read_or_refused() {
 #[test]
 fn frames_and_their_ruins_are_read_or_refused() {
     ruin("stored_frame", stored_frame::run);
+}
+
+#[test]
+fn footers_and_their_ruins_are_read_or_refused() {
+    ruin("stored_footer", stored_footer::run);
+}
+
+#[test]
+fn schedules_and_their_ruins_are_admitted_or_refused() {
+    ruin("message_schedule", message_schedule::run);
 }

@@ -102,6 +102,14 @@ fn decode_erased(input: &[u8], salt: u64) -> Result<(u64, usize), RecordError> {
 }
 
 fn decode_deleted_set(input: &[u8], salt: u64) -> Result<(SeqSet, usize), RecordError> {
+    let (body, took) = decode_body(input, salt)?;
+    let set = SeqSet::decode(body).map_err(|_| RecordError::Invalid)?;
+    Ok((set, took))
+}
+
+/// What stands between the length and the checksum of `kind u8 | length varint | body | XXH64 u64`, and how many bytes all of
+/// it takes.
+pub(super) fn decode_body(input: &[u8], salt: u64) -> Result<(&[u8], usize), RecordError> {
     let (len, took) = varint::decode(&input[1..]).ok_or(RecordError::Invalid)?;
     let len = usize::try_from(len).map_err(|_| RecordError::Invalid)?;
     let covered = len.checked_add(1 + took).ok_or(RecordError::Invalid)?;
@@ -111,8 +119,7 @@ fn decode_deleted_set(input: &[u8], salt: u64) -> Result<(SeqSet, usize), Record
     if stored != computed {
         return Err(RecordError::Checksum { stored, computed });
     }
-    let set = SeqSet::decode(body).map_err(|_| RecordError::Invalid)?;
-    Ok((set, covered + size_of::<u64>()))
+    Ok((body, covered + size_of::<u64>()))
 }
 
 /// The entries of one body with the place of each, until the first that is none.

@@ -3,6 +3,7 @@
 
 use xxhash_rust::xxh64::xxh64;
 
+use crate::block::entry::decode_body;
 use crate::record::RecordError;
 use crate::sources::{SourcePosition, SourcePositions};
 use crate::varint;
@@ -110,17 +111,9 @@ pub(super) fn encode_entry(told: &ToldSources, salt: u64, out: &mut Vec<u8>) {
 }
 
 pub(super) fn decode_entry(input: &[u8], salt: u64) -> Result<(ToldSources, usize), RecordError> {
-    let (len, took) = varint::decode(&input[1..]).ok_or(RecordError::Invalid)?;
-    let len = usize::try_from(len).map_err(|_| RecordError::Invalid)?;
-    let covered = len.checked_add(1 + took).ok_or(RecordError::Invalid)?;
-    let body = input.get(1 + took..covered).ok_or(RecordError::Short)?;
-    let stored = u64::from_le_bytes(*input[covered..].first_chunk().ok_or(RecordError::Short)?);
-    let computed = xxh64(&input[..covered], salt);
-    if stored != computed {
-        return Err(RecordError::Checksum { stored, computed });
-    }
+    let (body, took) = decode_body(input, salt)?;
     match ToldSources::decode(body) {
-        Some((told, [])) => Ok((told, covered + size_of::<u64>())),
+        Some((told, [])) => Ok((told, took)),
         _ => Err(RecordError::Invalid),
     }
 }
