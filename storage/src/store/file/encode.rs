@@ -26,7 +26,7 @@ pub struct CommitSizes {
 
 impl Default for CommitSizes {
     fn default() -> Self {
-        Self { closed_from: 2 << 20, direct_from: 64 << 10, unfilled_from: 512 << 10 }
+        Self { closed_from: 3 << 19, direct_from: 64 << 10, unfilled_from: 512 << 10 }
     }
 }
 
