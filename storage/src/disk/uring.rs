@@ -34,7 +34,7 @@ pub struct UringDisk(Rc<Shared>);
 pub struct UringFile {
     disk: UringDisk,
     handle: Rc<Handle>,
-    /// The same file, opened for writes that are durable at once; when the first one is asked for.
+    /// The same file, opened for writes that are durable at once: when the first one, or room for them, is asked for.
     synced: Rc<RefCell<Option<Rc<Handle>>>>,
     how: Open,
     path: PathBuf,

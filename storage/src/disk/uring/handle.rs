@@ -1,6 +1,6 @@
 //! One open file: whole reads, whole writes and filling with zeros, in pieces that leave the executor to others.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -25,14 +25,7 @@ impl Handle {
         let opened = natrium_shards::spawn_blocking(move || open_plain(&path, how)).await?;
         // The runtime looks a second time at the path it is given, and panics where the file has been renamed or removed
         // meanwhile. The name of a descriptor stays.
-        let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
-        let mut options = OpenOptions::new();
-        options.read(true).write(how != Open::Read);
-        match access {
-            Access::Direct => options.dma_open(path).await.map(Self::Direct),
-            Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),
-        }
-        .map_err(cause_of_error)
+        Self::reopen(opened.as_raw_fd(), how, access, OFlags::empty()).await
     }
 
     /// The same file, whose writes are durable when they return.
@@ -41,11 +34,15 @@ impl Handle {
             Self::Direct(file) => file.as_raw_fd(),
             Self::Buffered(file) => file.as_raw_fd(),
         };
-        // Its name may be another one meanwhile.
+        Self::reopen(descriptor, how, access, OFlags::DSYNC).await
+    }
+
+    /// The runtime's own handle of the file that is open as `descriptor`.
+    async fn reopen(descriptor: RawFd, how: Open, access: Access, flags: OFlags) -> Result<Self, Cause> {
         let path = format!("/proc/self/fd/{descriptor}");
+        let flags = i32::try_from(flags.bits()).expect("a flag of the kernel's");
         let mut options = OpenOptions::new();
-        let synced = i32::try_from(OFlags::DSYNC.bits()).expect("a flag of the kernel's");
-        options.read(true).write(how != Open::Read).custom_flags(synced);
+        options.read(true).write(how != Open::Read).custom_flags(flags);
         match access {
             Access::Direct => options.dma_open(path).await.map(Self::Direct),
             Access::Buffered { .. } => options.buffered_open(path).await.map(Self::Buffered),

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::keys::{BlockIdentity, BlockKey, StreamKey};
 use crate::store::StoreError;
 use crate::store::block::BlockNumber;
-use crate::store::file::encode::FIRST_ALLOCATION;
+use crate::store::file::encode::{FIRST_ALLOCATION, lengthen};
 use crate::store::file::names::BlockName;
 use crate::store::file::{BlockFile, FileMedia, Writer};
 
@@ -98,11 +98,7 @@ impl<D: Disk> FileMedia<D> {
                 // See `make_space`.
                 let is_filled = self.is_filled(self.commit_len.get());
                 let allocated = if is_filled { FIRST_ALLOCATION } else { self.options.file_len_max() };
-                if is_filled {
-                    file.allocate(allocated).await?;
-                } else {
-                    file.reserve(allocated).await?;
-                }
+                lengthen(&file, allocated, is_filled).await?;
                 self.engine.disk().sync_folder(&self.options.folder).await?;
                 (Rc::new(file), allocated)
             }

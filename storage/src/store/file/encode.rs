@@ -86,9 +86,7 @@ impl<D: Disk> FileMedia<D> {
                 (Rc::clone(&writer.file), file.allocated)
             })
         });
-        wanted.flatten().map(|(file, len)| async move {
-            if is_filled { file.allocate(len).await } else { file.reserve(len).await }
-        })
+        wanted.flatten().map(|(file, len)| async move { lengthen(&*file, len, is_filled).await })
     }
 
     /// Whether a file is filled with zeros ahead where commits have so many bytes.
@@ -149,6 +147,11 @@ impl<D: Disk> FileMedia<D> {
         coded.end_at(len);
         Ok((coded, frames))
     }
+}
+
+/// Makes a block's file so long: filled with zeros, or with room reserved.
+pub(super) async fn lengthen(file: &impl File, len: u64, is_filled: bool) -> Result<(), DiskError> {
+    if is_filled { file.allocate(len).await } else { file.reserve(len).await }
 }
 
 /// A new block's file is filled ahead so far; then it doubles.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::disk::{Disk, EntryKind, File, Open};
 use crate::store::block::{Block, BlockNumber};
+use crate::store::file::encode::lengthen;
 use crate::store::file::names::{ASIDE, BlockName};
 use crate::store::file::{FileMedia, NextFile};
 use crate::store::{Media, Store, StoreError};
@@ -113,11 +114,7 @@ impl<D: Disk> FileMedia<D> {
         let allocated = self.options.file_len_max();
         let fill = async {
             // See `make_space`.
-            if self.is_filled(self.commit_len.get()) {
-                file.allocate(allocated).await?;
-            } else {
-                file.reserve(allocated).await?;
-            }
+            lengthen(&*file, allocated, self.is_filled(self.commit_len.get())).await?;
             file.sync().await?;
             disk.sync_folder(&self.options.folder).await
         };
